@@ -1,0 +1,451 @@
+"""The connector contract: what a plugin tells the engine, and what the engine asks of it.
+
+Everything a plugin needs is importable from ``syncline.connect``; nothing here names a remote.
+
+Values
+------
+A record's values keep the shape of the remote's JSON: nested dicts and lists. The connector brings
+the leaves to one form, so that the engine can compare them without knowing the remote:
+
+======== =============================================================================
+text     ``str``
+number   ``int`` or ``decimal.Decimal``; never ``float``
+boolean  ``bool``
+date     ``str``, ``YYYY-MM-DD``: a calendar day, never moved through a time zone
+instant  ``str``, ``YYYY-MM-DDTHH:MM:SS[.fff]Z``: always UTC
+nothing  ``None`` where the remote says null or empty; absent where the remote did not say
+======== =============================================================================
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from syncline.connect.http import HttpClient
+    from syncline.connect.sandbox import Sandbox, SandboxSettings
+
+Values = Mapping[str, Any]
+
+
+# --- what a remote module looks like -------------------------------------------------------------
+
+
+class FieldType(StrEnum):
+    """How a field's value is compared, checked and written."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    INSTANT = "instant"
+    CHOICE = "choice"
+    REFERENCE = "reference"
+    OBJECT = "object"
+    LIST = "list"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """Where a reference field points.
+
+    ``path``: the key inside the value that holds the other record's identity (``"id"`` when the
+    value is ``{"id": ..., "name": ...}``), or ``None`` when the value itself is the identity.
+    ``by``: ``"id"`` when that identity is the record's id, ``"key"`` when it is ``Record.key``.
+    """
+
+    module: str
+    path: str | None = None
+    by: str = "id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of a remote module, or of an object or list item inside it.
+
+    ``read_only``: the remote computes it or refuses to take it; a map may only read it.
+    ``create_only``: taken when the record is made, fixed afterwards.
+    ``required``: a create without it is refused.
+    ``max_length``: in characters; ``places``: decimals kept by the remote.
+    ``choices``: the values the remote accepts, ``None`` when open.
+    ``fields``: of an OBJECT, or of one item of a LIST.
+    ``item_id``: for a LIST, the key of the remote's own id of an item, if it has one.
+    ``item_key``: for a LIST, the key whose value tells the items apart (``PhoneType``): such a list
+    is addressed as ``Phones[PhoneType=DEFAULT].PhoneNumber`` and a write sends only named items.
+    ``blank_is_null``: the remote does not tell an empty text from no value (nearly all of them).
+    """
+
+    name: str
+    type: FieldType = FieldType.TEXT
+    label: str = ""
+    required: bool = False
+    read_only: bool = False
+    create_only: bool = False
+    unique: bool = False
+    custom: bool = False
+    max_length: int | None = None
+    places: int | None = None
+    choices: tuple[str, ...] | None = None
+    reference: Reference | None = None
+    fields: tuple[Field, ...] = ()
+    item_id: str | None = None
+    item_key: str | None = None
+    blank_is_null: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What can be done with the records of a remote module, as data.
+
+    Batch sizes count records a call; 0 means the call does not exist. ``conditional``: an update can
+    be refused by the remote when the record changed since a given version. ``idempotency_s``: how
+    many seconds the remote remembers an idempotency key, 0 when it knows none. ``returns_stored``:
+    a write's reply holds the whole record as stored (else the engine takes what was sent, and the
+    next read of that version corrects it). ``deletions``: changes include deleted records.
+    """
+
+    create_batch: int = 0
+    update_batch: int = 0
+    archive: bool = False
+    delete: bool = False
+    read_ids_batch: int = 1
+    incremental: bool = True
+    conditional: bool = False
+    idempotency_s: int = 0
+    returns_stored: bool = False
+    deletions: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteModule:
+    """One kind of record of a remote. ``lookup``: reference data that is read but never synced."""
+
+    name: str
+    label: str = ""
+    fields: tuple[Field, ...] = ()
+    capabilities: Capabilities = Capabilities()
+    lookup: bool = False
+
+    def field(self, name: str) -> Field | None:
+        return next((f for f in self.fields if f.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """The remote modules of a connector: built in (offline), or as one organisation has them."""
+
+    modules: tuple[RemoteModule, ...]
+
+    def module(self, name: str) -> RemoteModule | None:
+        return next((m for m in self.modules if m.name == name), None)
+
+
+# --- what is read --------------------------------------------------------------------------------
+
+
+class State(StrEnum):
+    LIVE = "live"
+    ARCHIVED = "archived"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """Why the remote would refuse a change of this record, and which top-level fields it still takes."""
+
+    reason: str
+    editable: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One remote item as read.
+
+    ``version``: the remote's modified stamp or etag, compared for equality only.
+    ``modified``: the instant of the last change by the remote's clock, aware and in UTC, if it says.
+    ``key``: the natural key by which other records may refer to it (an item's code).
+    ``complete``: a field of the catalogue that is absent from ``values`` is null, not unknown.
+    A deleted record may have no values.
+    """
+
+    id: str
+    version: str
+    values: Values
+    state: State = State.LIVE
+    modified: datetime | None = None
+    key: str | None = None
+    lock: Lock | None = None
+    complete: bool = False
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some records, and the cursor from which a read goes on after them.
+
+    The engine stores ``cursor`` in the transaction that stages ``records``: given back later, it must
+    lead to everything not yet delivered (repeats are harmless, gaps are not). ``last``: this read has
+    reached the present.
+    """
+
+    records: Sequence[Record]
+    cursor: str
+    last: bool
+
+
+# --- what is written -----------------------------------------------------------------------------
+
+
+class WriteKind(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    ARCHIVE = "archive"
+    RESTORE = "restore"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One item of a list to be stored; ``id`` is the remote's own id of the item it replaces, if any."""
+
+    values: Values
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Items:
+    """A list as it shall be after the write: every item, in order, and the ids of those to remove."""
+
+    items: tuple[Item, ...]
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Write:
+    """One intended write.
+
+    ``values`` has the remote's shape and holds only what shall change; a LIST with an ``item_id`` is
+    given as :class:`Items`; a list with an ``item_key`` as its named items; a reference already in the
+    remote's form. ``key``: the idempotency key, stable over retries of this write, at most 64
+    characters. ``version`` and ``read_at``: the record's version that the decision was made on, and
+    when (by the remote's clock, aware UTC) it was read, for conditional updates.
+    """
+
+    kind: WriteKind
+    key: str
+    id: str | None = None
+    values: Values = field(default_factory=dict)
+    version: str | None = None
+    read_at: datetime | None = None
+
+
+class OutcomeKind(StrEnum):
+    """What became of one write, by what the engine does next."""
+
+    DONE = "done"
+    RETRY = "retry"  # transient: try the same write again later
+    REFUSED = "refused"  # the record's content is not accepted; a person or a new edit must help
+    CONFLICT = "conflict"  # the record changed since it was read, or another one holds its unique value
+    GONE = "gone"  # the record to change no longer exists
+    UNKNOWN = "unknown"  # sent, but no answer: ask `settle` before anything else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The fate of one write, in the remote's own words.
+
+    ``record``: as stored, complete, when the remote says (``Capabilities.returns_stored``); otherwise
+    ``id`` and ``version`` alone. ``field``: the remote field at fault. ``other_id``: the record that
+    holds the unique value, for a CONFLICT of that kind. ``warnings``: accepted, but.
+    """
+
+    kind: OutcomeKind
+    id: str | None = None
+    version: str | None = None
+    record: Record | None = None
+    message: str = ""
+    code: str = ""
+    field: str | None = None
+    other_id: str | None = None
+    retry_after_s: float | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentWrite:
+    """A write that was sent without an answer being seen; ``sent_at`` is aware UTC, by our clock."""
+
+    write: Write
+    sent_at: datetime
+
+
+# --- who is at the other end ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organisation:
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What `check` learns about a connection. ``timezone``: an IANA name; ``server_time``: aware UTC."""
+
+    organisation: Organisation
+    currency: str | None = None
+    timezone: str | None = None
+    country: str | None = None
+    scopes: tuple[str, ...] = ()
+    server_time: datetime | None = None
+    warnings: tuple[str, ...] = ()
+
+
+# --- limits and sign-in, declared as data --------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much an organisation may be asked, and the headers in which the remote says what is left.
+
+    ``per_day`` counts cost units in a rolling 24 hours (a call costs 1 unless the connector says
+    otherwise when it makes the call).
+    """
+
+    concurrent: int = 5
+    per_minute: int | None = None
+    per_day: int | None = None
+    minute_left_header: str | None = None
+    day_left_header: str | None = None
+    problem_header: str | None = None
+
+
+class Grant(StrEnum):
+    CODE = "code"
+    CLIENT_CREDENTIALS = "client-credentials"
+    GRANT_TOKEN = "grant-token"  # noqa: S105 - the name of a flow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth:
+    """How a remote does OAuth 2.0, as data; the engine runs the flow, stores and refreshes the tokens.
+
+    ``client_auth``: how the client proves itself at the token endpoint, ``"basic"`` or ``"body"``.
+    ``header``: the scheme word before the access token in the Authorization header.
+    ``expired_marks``: a 401 whose body contains one of these (any case) is worth one refresh; any other
+    401 means the connection must be authorised anew. ``keep``: keys of the token reply that the
+    connector wants back in :attr:`Connection.extras`, beside those of ``callback_keep`` from the
+    redirect. ``no_scope_check``: token replies do not say which scopes were granted.
+    """
+
+    authorize_url: str
+    token_url: str
+    scopes: tuple[str, ...]
+    revoke_url: str | None = None
+    scope_separator: str = " "
+    authorize_params: Mapping[str, str] = field(default_factory=dict)
+    pkce: bool = True
+    client_auth: str = "basic"
+    header: str = "Bearer"
+    grants: tuple[Grant, ...] = (Grant.CODE,)
+    client_credentials_params: Mapping[str, str] = field(default_factory=dict)
+    expired_marks: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    callback_keep: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """An authorised account, as a connector sees it.
+
+    ``options``: the system's own options from the spec, valid against ``Connector.options_schema``,
+    ``base_url`` among them when given. ``extras``: what the token reply and the redirect said
+    (``OAuth.keep``). ``organisation``: ``None`` until one has been chosen.
+    """
+
+    options: Mapping[str, Any]
+    http: HttpClient
+    extras: Mapping[str, str] = field(default_factory=dict)
+    organisation: Organisation | None = None
+
+
+# --- the two things a plugin implements ----------------------------------------------------------
+
+
+class Session(ABC):
+    """One connection in use. Every method may raise the errors of :mod:`syncline.connect.errors`."""
+
+    @abstractmethod
+    def organisations(self) -> Sequence[Organisation]:
+        """The organisations that this sign-in may use; the spec or a person chooses one."""
+
+    @abstractmethod
+    def check(self) -> Account:
+        """Who is at the other end, with the chosen organisation: one or two calls, nothing written."""
+
+    @abstractmethod
+    def discover(self) -> Catalogue:
+        """The remote modules and fields as this organisation has them, custom fields included."""
+
+    @abstractmethod
+    def read(self, module: str, cursor: str | None, fields: frozenset[str]) -> Iterator[Page]:
+        """Changes since ``cursor``, everything when it is ``None``; ends after the page with ``last``.
+
+        ``fields``: the top-level fields wanted; the connector may deliver more, never fewer. Archived
+        and deleted records are delivered as such where the remote tells. Pages must be safe against
+        records moving while they are read, and every page's cursor must be resumable.
+        """
+
+    @abstractmethod
+    def read_ids(self, module: str, ids: Sequence[str], fields: frozenset[str]) -> Sequence[Record]:
+        """The records with these ids, in any order, those unknown to the remote left out. Strongly
+        consistent: sees every write that was answered before the call."""
+
+    @abstractmethod
+    def count(self, module: str) -> int | None:
+        """How many live records there are, or ``None`` when the remote cannot say cheaply."""
+
+    @abstractmethod
+    def write(self, module: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Send one batch: all of one kind, no more than the capability's batch size. One outcome per
+        write, in order. A failure of the whole call before anything can have been stored is raised;
+        one after which something may have been stored is an UNKNOWN outcome for each write."""
+
+    @abstractmethod
+    def settle(self, module: str, sent: Sequence[SentWrite]) -> Sequence[Outcome | None]:
+        """What became of creates whose answer was lost: DONE with the id, or ``None`` when the remote
+        certainly does not have it. Looks only where a write is visible at once (never a lagging index)."""
+
+
+class Connector(ABC):
+    """A plugin's description of one remote API. Stateless; costs nothing to construct."""
+
+    name: str
+    title: str
+    documentation: str = ""
+    limits: Limits = Limits()
+    #: JSON Schema (2020-12, an object) of the options that a system of this connector may set in a
+    #: spec, beyond those the engine knows: connector, base_url, client_id, client_secret, organisation.
+    options_schema: Mapping[str, Any] = {"type": "object", "additionalProperties": False, "properties": {}}
+
+    @abstractmethod
+    def catalogue(self) -> Catalogue:
+        """The remote modules as every organisation has them, known offline."""
+
+    @abstractmethod
+    def oauth(self, options: Mapping[str, Any], callback: Mapping[str, str]) -> OAuth:
+        """How to sign in with these options; ``callback``: the redirect's parameters, empty before it."""
+
+    @abstractmethod
+    def open(self, connection: Connection) -> Session:
+        """A session on an authorised connection; makes no call."""
+
+    @abstractmethod
+    def sandbox(self, settings: SandboxSettings) -> Sandbox:
+        """The loopback server that behaves like this remote."""

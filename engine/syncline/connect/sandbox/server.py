@@ -1,0 +1,179 @@
+"""A loopback HTTP server for one sandbox, with its request journal and its faults."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+from syncline.connect.sandbox.app import Reply, Request, Sandbox
+from syncline.connect.sandbox.faults import Fault, FaultKind
+
+Listener = Callable[[str, Request, Reply], None]
+
+
+class SandboxServer:
+    """Serves a sandbox on 127.0.0.1 from threads of its own until :meth:`close`.
+
+    ``listeners`` are called after each processed request, before its answer is sent: a test can change
+    the remote between two pages, or end the client's process at an exact point.
+    """
+
+    def __init__(self, sandbox: Sandbox, port: int = 0) -> None:
+        self.sandbox = sandbox
+        self.listeners: list[Listener] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._count_lock = threading.Lock()
+        self._in_flight = 0
+        self._routes = list(sandbox.routes())
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            server_version = "sandbox"
+            sys_version = ""
+            disable_nagle_algorithm = True
+            wbufsize = -1
+
+            def serve(self) -> None:
+                outer._serve(self)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = serve  # noqa: N815
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                """Requests are counted, not printed."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = 128
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A client that went away is no news."""
+
+        self._http = Server(("127.0.0.1", port), Handler)
+        self.port: int = self._http.server_address[1]
+        self.base_url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+        self._thread.join(5)
+        with self.sandbox.lock:
+            self.sandbox.close()
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """(method, path template, number of requests), sorted; refused and faulty requests count too."""
+        with self._count_lock:
+            return sorted((method, template, n) for (method, template), n in self._counts.items())
+
+    def reset_counts(self) -> None:
+        with self._count_lock:
+            self._counts.clear()
+
+    def _serve(self, handler: BaseHTTPRequestHandler) -> None:
+        url = urlsplit(handler.path)
+        length = int(handler.headers.get("Content-Length") or 0)
+        request = Request(
+            method=handler.command,
+            path=url.path,
+            query=parse_qs(url.query, keep_blank_values=True),
+            headers={name.lower(): value for name, value in handler.headers.items()},
+            body=handler.rfile.read(length) if length else b"",
+            base_url=self.base_url,
+        )
+        fault = self.sandbox.faults.take(request.method, request.path)
+        if fault is not None and fault.kind is FaultKind.REFUSE:
+            self._cut(handler)
+            return
+        if fault is not None and fault.kind is FaultKind.SLOW:
+            time.sleep(fault.delay_s)
+        with self._count_lock:
+            self._in_flight += 1
+        try:
+            reply = self._process(request, fault)
+        finally:
+            with self._count_lock:
+                self._in_flight -= 1
+        if fault is not None and fault.kind is FaultKind.LOSE:
+            self._cut(handler)
+            return
+        self._send(handler, reply, truncate=fault is not None and fault.kind is FaultKind.TRUNCATE)
+
+    def _process(self, request: Request, fault: Fault | None) -> Reply:
+        sandbox = self.sandbox
+        route, params = None, None
+        for candidate in self._routes:
+            params = candidate.params(request.method, request.path)
+            if params is not None:
+                route = candidate
+                break
+        template = route.template if route else "(unknown)"
+        with self._count_lock:
+            self._counts[request.method, template] += 1
+            in_flight = self._in_flight
+        with sandbox.lock:
+            early = _instead(sandbox, fault)
+            if early is not None:
+                return sandbox.finish(request, early)
+            refusal = sandbox.guard(request, template, in_flight)
+            if refusal is not None:
+                return sandbox.finish(request, refusal)
+            if route is None or params is None:
+                return sandbox.finish(request, sandbox.not_found(request))
+            reply = sandbox.finish(request, route.handler(replace(request, params=params)))
+            sandbox.tables.save()
+        for listener in self.listeners:
+            listener(template, request, reply)
+        if fault is not None and fault.kind is FaultKind.STATUS_AFTER:
+            return Reply(fault.status, fault.body.encode(), {**fault.headers})
+        if fault is not None and fault.kind is FaultKind.MALFORMED:
+            return Reply(reply.status, reply.body[: max(1, len(reply.body) // 2)], reply.headers)
+        return reply
+
+    @staticmethod
+    def _send(handler: BaseHTTPRequestHandler, reply: Reply, *, truncate: bool) -> None:
+        with contextlib.suppress(OSError):
+            handler.send_response(reply.status)
+            for name, value in reply.headers.items():
+                handler.send_header(name, value)
+            if reply.status != 204:
+                handler.send_header("Content-Length", str(len(reply.body)))
+            handler.end_headers()
+            if handler.command != "HEAD" and reply.body and reply.status != 204:
+                handler.wfile.write(reply.body[: len(reply.body) // 2] if truncate else reply.body)
+            handler.wfile.flush()
+        if truncate:
+            SandboxServer._cut(handler)
+
+    @staticmethod
+    def _cut(handler: BaseHTTPRequestHandler) -> None:
+        """Reset the connection, as a crashed server or a dropped line does."""
+        handler.close_connection = True
+        with contextlib.suppress(OSError):
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            handler.connection.close()
+
+
+def _instead(sandbox: Sandbox, fault: Fault | None) -> Reply | None:
+    """What a fault answers in place of processing the request."""
+    if fault is None:
+        return None
+    if fault.kind is FaultKind.STATUS:
+        return Reply(fault.status, fault.body.encode(), {**fault.headers})
+    if fault.kind is FaultKind.HTML:
+        page = "<html><head><title>Error</title></head><body><h1>Something went wrong</h1></body></html>"
+        return Reply(fault.status, page.encode(), {"Content-Type": "text/html", **fault.headers})
+    if fault.kind is FaultKind.REMOTE:
+        return sandbox.remote_fault(fault.name)
+    return None

@@ -1,0 +1,1 @@
+"""Field maps compiled to functions."""

@@ -1,0 +1,1 @@
+"""Passes that wire the rooms together."""
