@@ -1,0 +1,232 @@
+"""The spec as frozen, typed values: what a consultant wrote, after layers and defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from syncline.spec.problems import Place, Problem, SpecError
+
+_ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+class Direction(StrEnum):
+    """Which way values flow, seen from the order in which ``between`` names the two systems."""
+
+    BOTH = "both"
+    TO_RIGHT = "to-right"
+    TO_LEFT = "to-left"
+
+
+class DeleteRule(StrEnum):
+    """What happens at an end when the other end's record is deleted or archived."""
+
+    IGNORE = "ignore"
+    ARCHIVE = "archive"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvText:
+    """Text that may hold ``${env:NAME}`` or ``${env:NAME:-default}``; its value is looked up when used."""
+
+    raw: str
+    place: Place
+
+    def unset(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """The names without a value and without a default, in order."""
+        return tuple(m[1] for m in _ENV.finditer(self.raw) if m[2] is None and not environ.get(m[1]))
+
+    @property
+    def literal(self) -> bool:
+        """No environment name in it at all."""
+        return _ENV.search(self.raw) is None
+
+    def value(self, environ: Mapping[str, str]) -> str:
+        """The text with every name replaced; raises SpecError at this place for a name that is not set."""
+        missing = self.unset(environ)
+        if missing:
+            raise SpecError(
+                [
+                    Problem(
+                        place=self.place,
+                        code="env-unset",
+                        message=f"the environment variable {name} is not set",
+                        suggestion=f"set {name}, or write a default: ${{env:{name}:-…}}",
+                    )
+                    for name in missing
+                ]
+            )
+        return _ENV.sub(lambda m: environ.get(m[1]) or m[2] or "", self.raw)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredField:
+    """A field that this client's organisation has beyond the connector's catalogue, or has differently.
+
+    ``None`` leaves what the catalogue says.
+    """
+
+    name: str
+    place: Place
+    type: str | None = None
+    max_length: int | None = None
+    required: bool | None = None
+    read_only: bool | None = None
+    unique: bool | None = None
+    choices: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A connection's role in this spec. ``options``: the connector's own, still with ``${env:…}`` texts as
+    EnvText; ``fields``: by remote module, then by field name."""
+
+    name: str
+    connector: str
+    place: Place
+    base_url: EnvText | None = None
+    client_id: EnvText | None = None
+    client_secret: EnvText | None = None
+    organisation: EnvText | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Mapping[str, DeclaredField]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictRule:
+    """``prefer``: the name of a system, ``"newest"`` or ``"ask"``."""
+
+    prefer: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expression:
+    """A Jinja expression or text with expressions in it, as written; ``place`` is that of its first character."""
+
+    source: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchKey:
+    """``Account_Name | fold``: a path, then filters by name, applied in order."""
+
+    path: str
+    filters: tuple[str, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchRule:
+    """Two records match when both keys give the same non-empty value and no field map of ``agree`` is filled
+    on both ends and different."""
+
+    left: MatchKey
+    right: MatchKey
+    agree: tuple[str, ...]
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldMap:
+    """The named correspondence of one value across the two ends.
+
+    ``left``, ``right``: paths, ``None`` for the end a computed map does not store at. ``to``: transforms,
+    by the *target* system's name. ``ref``: the module whose links translate the value. ``each``: the maps
+    inside one item of a list, with ``key`` the one of them that tells items apart (``None``: by the
+    remote's own item ids and order). ``values``: pairs of (left, right) choice values. ``direction`` is
+    already resolved from the module's and the map's own. ``enforce``: a one-way map puts back its
+    source's value. ``tolerance``: numbers that differ by no more are equal. ``places``: where each key of
+    the map stands (``""``: the map's own name).
+    """
+
+    name: str
+    place: Place
+    left: str | None
+    right: str | None
+    direction: Direction
+    to: Mapping[str, Expression] = field(default_factory=dict)
+    conflicts: ConflictRule | None = None
+    ref: str | None = None
+    each: Mapping[str, FieldMap] | None = None
+    key: str | None = None
+    values: tuple[tuple[Any, Any], ...] | None = None
+    enforce: bool = False
+    tolerance: Decimal | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One of a module's two ends: a system and its remote module."""
+
+    system: str
+    module: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one pass of a module may do. ``deletes``: deletes and archives, as a count or a share (0-1)
+    of the links, whichever is given; ``operations``: writes in all."""
+
+    deletes_count: int | None = None
+    deletes_share: Decimal | None = Decimal("0.05")
+    operations: int | None = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
+    true for records in scope. ``recheck``: by system, an expression that names the day on which a record must
+    be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the spec's.
+    """
+
+    name: str
+    place: Place
+    left: End
+    right: End
+    direction: Direction
+    enabled: bool
+    match: tuple[MatchRule, ...]
+    where: Mapping[str, Expression]
+    recheck: Mapping[str, Expression]
+    fields: Mapping[str, FieldMap]
+    conflicts: ConflictRule
+    deletes: Mapping[str, DeleteRule]
+    limits: Limits
+
+    def end(self, system: str) -> End:
+        return self.left if self.left.system == system else self.right
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When passes run: an interval, or cron text in a time zone (IANA name)."""
+
+    every: timedelta | None = None
+    cron: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One client's spec. ``file``: the file that was asked for. ``transforms``: the macro files it imports, as
+    written. ``modules``: the enabled and the disabled ones. ``digests``: for each module, a hash of everything
+    that decides its values (not of environment values, names of files, limits or schedules)."""
+
+    name: str
+    file: str
+    place: Place
+    systems: Mapping[str, System]
+    modules: Mapping[str, Module]
+    schedule: Schedule | None = None
+    transforms: tuple[Expression, ...] = ()
+    digests: Mapping[str, str] = field(default_factory=dict)
