@@ -1,0 +1,102 @@
+"""Keeping secrets out of everything that is written down.
+
+A secret is recognised by its value, once :func:`register` has been told of it, and by the name it
+stands behind (``access_token``, ``Authorization``...), which also catches one that nobody registered.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections import OrderedDict
+from urllib.parse import quote, quote_plus
+
+MASK = "[hidden]"
+
+#: Shorter values are too common as ordinary text to be masked wherever they occur.
+_SHORTEST = 8
+#: Rotating tokens would otherwise pile up for as long as the process lives.
+_MOST = 4_000
+
+_NAMES = (
+    r"access_token|refresh_token|id_token|grant_token|auth_token|client_secret|code_verifier|authorization"
+    r"|proxy-authorization|password|passwd|api_key|apikey|secret|token|set-cookie|cookie"
+)
+#: name, an optional quote, ``:`` or ``=``, and the value: quoted, or up to a separator. The value of an
+#: Authorization header has a scheme word before it.
+_BY_NAME = re.compile(
+    rf"""(?P<name>\b(?:{_NAMES})\b\\?["']?\s*[:=]\s*)"""
+    r"""(?P<value>\\?"[^"\\]*\\?"|'[^']*'|(?:[A-Za-z][\w-]*\s+)?[^\s"'&,;}\]]+)""",
+    re.IGNORECASE,
+)
+_IN_QUERY = re.compile(r"(?P<name>[?&](?:code|state|sig|signature)=)[^&\s\"']+", re.IGNORECASE)
+
+
+class Secrets:
+    """The secret values that this process knows of."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+
+    def register(self, *values: str | None) -> None:
+        """Never show these again, as they are or as they look in a URL. Short and empty ones are ignored."""
+        with self._lock:
+            for value in values:
+                if not value or len(value) < _SHORTEST:
+                    continue
+                for form in {value, quote(value, safe=""), quote_plus(value)}:
+                    if form in self._known:
+                        self._known.move_to_end(form)
+                        continue
+                    self._known[form] = None
+                    self._pattern = None
+            while len(self._known) > _MOST:
+                self._known.popitem(last=False)
+                self._pattern = None
+
+    def redact(self, text: str) -> str:
+        """The text with every known secret, and every value behind a secret's name, masked."""
+        with self._lock:
+            if self._pattern is None and self._known:
+                # The longest first: a secret that begins like another must not leave its tail behind.
+                longest_first = sorted(self._known, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            pattern = self._pattern
+        if pattern is not None:
+            text = pattern.sub(MASK, text)
+        text = _BY_NAME.sub(lambda m: m["name"] + MASK, text)
+        return _IN_QUERY.sub(lambda m: m["name"] + MASK, text)
+
+
+_secrets = Secrets()
+register = _secrets.register
+redact = _secrets.redact
+
+
+class RedactingFilter(logging.Filter):
+    """Masks secrets in a log record: message, arguments, exception and stack. Put it on each handler,
+    since a logger's own filters do not see the records of its children."""
+
+    _formatter = logging.Formatter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = redact(record.getMessage())
+        record.args = None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self._formatter.formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = redact(record.exc_text)
+        if record.stack_info:
+            record.stack_info = redact(record.stack_info)
+        return True
+
+
+def quiet_libraries() -> None:
+    """Stop the libraries below us from logging whole URLs, headers and token replies."""
+    for name in ("httpx", "httpcore", "oauthlib", "stamina"):
+        logger = logging.getLogger(name)
+        if logger.level < logging.ERROR:
+            logger.setLevel(logging.ERROR)

@@ -1,0 +1,21 @@
+"""Time as the connection code sees it, so that tests need not wait for it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """``now``: seconds since the epoch; ``sleep``: waits that many seconds; ``chance``: in [0, 1)."""
+
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+    def jittered(self, seconds: float, share: float = 0.25) -> float:
+        """Between ``seconds`` and ``share`` more, so that waiters do not all come back at once."""
+        return seconds * (1 + share * self.chance())
