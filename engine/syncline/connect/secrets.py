@@ -20,14 +20,16 @@ _SHORTEST = 8
 _MOST = 4_000
 
 _NAMES = (
-    r"access_token|refresh_token|id_token|grant_token|auth_token|client_secret|code_verifier|authorization"
-    r"|proxy-authorization|password|passwd|api_key|apikey|secret|token|set-cookie|cookie"
+    r"access_token|refresh_token|id_token|grant_token|auth_token|client_secret|code_verifier"
+    r"|password|passwd|api_key|apikey|secret|token|set-cookie|cookie"
 )
+_QUOTED = r"""\\?"[^"\\]*\\?"|'[^']*'"""
+_BARE = r"""[^\s"'&,;}\]]+"""
 #: name, an optional quote, ``:`` or ``=``, and the value: quoted, or up to a separator. The value of an
 #: Authorization header has a scheme word before it.
 _BY_NAME = re.compile(
-    rf"""(?P<name>\b(?:{_NAMES})\b\\?["']?\s*[:=]\s*)"""
-    r"""(?P<value>\\?"[^"\\]*\\?"|'[^']*'|(?:[A-Za-z][\w-]*\s+)?[^\s"'&,;}\]]+)""",
+    rf"""(?P<name>\b(?:{_NAMES})\b\\?["']?\s*[:=]\s*)(?:{_QUOTED}|{_BARE})"""
+    rf"""|(?P<header>\bauthorization\b\\?["']?\s*[:=]\s*)(?:{_QUOTED}|(?:[A-Za-z][\w-]*[ ]+)?{_BARE})""",
     re.IGNORECASE,
 )
 _IN_QUERY = re.compile(r"(?P<name>[?&](?:code|state|sig|signature)=)[^&\s\"']+", re.IGNORECASE)
@@ -67,7 +69,7 @@ class Secrets:
             pattern = self._pattern
         if pattern is not None:
             text = pattern.sub(MASK, text)
-        text = _BY_NAME.sub(lambda m: m["name"] + MASK, text)
+        text = _BY_NAME.sub(lambda m: (m["name"] or m["header"]) + MASK, text)
         return _IN_QUERY.sub(lambda m: m["name"] + MASK, text)
 
 
