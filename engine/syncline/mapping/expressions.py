@@ -30,8 +30,9 @@ MAX_SOURCE = 2_000
 MAX_STEPS = 50_000
 DEADLINE_S = 1.0
 
-#: What every expression may name, beside the macros that its spec imports.
-NAMES = ("value", "record", "today")
+#: What every expression may name, beside the macros that its spec imports. ``parent`` is the whole record
+#: inside the maps of a list, where ``record`` is the item.
+NAMES = ("value", "record", "parent", "today")
 
 _WHOLE = re.compile(r"\A\s*\{\{(.*)\}\}\s*\Z", re.DOTALL)
 _TEXT_METHODS = frozenset(
@@ -391,6 +392,28 @@ class Expressions:
             return frozenset()
         return frozenset(n.name for n in tree.find_all(nodes.Name) if n.ctx == "load") & frozenset(NAMES)
 
+    def record_fields(self, source: str) -> frozenset[str]:
+        """The top-level fields of ``record`` and ``parent`` that the expression names."""
+        try:
+            tree = self._parse(source)
+        except ExpressionError:
+            return frozenset()
+        found = set()
+        for got in tree.find_all(nodes.Getattr):
+            if _is_record(got.node):
+                found.add(got.attr)
+        for item in tree.find_all(nodes.Getitem):
+            if _is_record(item.node) and isinstance(item.arg, nodes.Const):
+                found.add(str(item.arg.value))
+        return frozenset(found)
+
+    def filter(self, name: str) -> Filter:
+        """The filter of that name, for use outside an expression; raises ExpressionError."""
+        try:
+            return {**FILTERS, **self.filters}[name]
+        except KeyError:
+            raise _unknown("filter", name, self.filter_names, name) from None
+
     def _parse(self, source: str) -> nodes.Template:
         if len(source) > MAX_SOURCE:
             raise ExpressionError(
@@ -540,6 +563,10 @@ def _is_single(tree: nodes.Template) -> bool:
         return False
     parts = tree.body[0].nodes
     return len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
+
+
+def _is_record(node: nodes.Node) -> bool:
+    return isinstance(node, nodes.Name) and node.name in ("record", "parent")
 
 
 def _all_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:

@@ -1,0 +1,142 @@
+"""One form for every value, so that two values are equal exactly when people would say so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, assert_never
+
+from syncline.connect.contract import Field, FieldType
+from syncline.mapping.filters import number, text
+
+Canonical = Callable[[Any], Any]
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+
+
+def canonical(field: Field) -> Canonical:
+    """A function that brings a value to the field's one form, or raises ValueError with a sentence.
+
+    Numbers become ``int`` when whole, else ``Decimal`` without trailing zeros, rounded half away from zero
+    to the places that the remote keeps. Nothing stays nothing.
+    """
+    match field.type:
+        case FieldType.TEXT | FieldType.CHOICE:
+            return _text(field)
+        case FieldType.INTEGER:
+            return _integer
+        case FieldType.DECIMAL:
+            return _decimal(field.places)
+        case FieldType.BOOLEAN:
+            return _boolean
+        case FieldType.DATE:
+            return _date
+        case FieldType.INSTANT:
+            return _instant
+        case FieldType.REFERENCE:
+            return _reference(field)
+        case FieldType.OBJECT | FieldType.LIST:
+            return _as_is
+        case _:
+            assert_never(field.type)
+
+
+def plain_number(value: Decimal) -> int | Decimal:
+    """``5.00`` and ``5`` are one number: an ``int`` when whole, else without trailing zeros."""
+    if value == value.to_integral_value():
+        return int(value)
+    return Decimal(format(value.normalize(), "f"))
+
+
+def check_storable(field: Field, value: Any) -> str | None:
+    """Why the remote would not take this canonical value, or ``None``."""
+    if isinstance(value, str) and field.max_length is not None and len(value) > field.max_length:
+        return f"{len(value)} characters are too many: {field.name} takes {field.max_length}"
+    if field.choices is not None and value is not None and value not in field.choices:
+        return (
+            f"{value!r} is not a value of {field.name}; it takes {', '.join(map(repr, field.choices[:12]))}"
+        )
+    return None
+
+
+def _text(field: Field) -> Canonical:
+    blank_is_null = field.blank_is_null
+
+    def convert(value: Any) -> str | None:
+        if type(value) is str:
+            return value if value or not blank_is_null else None
+        return None if value is None else text(value)
+
+    return convert
+
+
+def _integer(value: Any) -> int | None:
+    if type(value) is int:
+        return value
+    exact = number(value)
+    if exact is None:
+        return None
+    if exact != exact.to_integral_value():
+        raise ValueError(f"{exact} is not a whole number")
+    return int(exact)
+
+
+def _decimal(places: int | None) -> Canonical:
+    step = None if places is None else Decimal(1).scaleb(-places)
+
+    def convert(value: Any) -> int | Decimal | None:
+        if type(value) is int:
+            return value
+        exact = number(value)
+        if exact is None:
+            return None
+        return plain_number(exact if step is None else exact.quantize(step, rounding=ROUND_HALF_UP))
+
+    return convert
+
+
+def _boolean(value: Any) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise ValueError(f"{str(value)[:40]!r} is neither true nor false")
+
+
+def _date(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, str) and _DATE.match(value):
+        date.fromisoformat(value)
+        return value
+    raise ValueError(f"{str(value)[:40]!r} is not a date (YYYY-MM-DD)")
+
+
+def _instant(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{str(value)[:40]!r} is not an instant") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    shown = moment.astimezone(UTC).isoformat(timespec="microseconds")[:26].rstrip("0").rstrip(".")
+    return f"{shown}Z"
+
+
+def _reference(field: Field) -> Canonical:
+    path = field.reference.path if field.reference else None
+
+    def convert(value: Any) -> str | None:
+        if isinstance(value, dict):
+            value = value.get(path) if path else None
+        if value is None or value == "":
+            return None
+        return text(value)
+
+    return convert
+
+
+def _as_is(value: Any) -> Any:
+    return value

@@ -1,0 +1,58 @@
+"""The fields of a remote module as one client's spec sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from syncline.connect.contract import Field, FieldType, RemoteModule
+from syncline.mapping.paths import Path
+from syncline.spec.model import DeclaredField
+
+
+def with_declared(remote: RemoteModule, declared: Mapping[str, DeclaredField]) -> RemoteModule:
+    """The catalogue's module with the spec's declared fields added, or laid over those of their name."""
+    if not declared:
+        return remote
+    fields = {field.name: field for field in remote.fields}
+    for name, own in declared.items():
+        changes: dict[str, Any] = {
+            key: value
+            for key in ("max_length", "required", "read_only", "unique", "choices")
+            if (value := getattr(own, key)) is not None
+        }
+        if own.type is not None:
+            changes["type"] = FieldType(own.type)
+        fields[name] = replace(fields.get(name) or Field(name=name, custom=True), **changes)
+    return replace(remote, fields=tuple(fields.values()))
+
+
+def field_at(remote: RemoteModule, path: Path) -> Field | None:
+    """The field that a path leads to, ``None`` where the module has none; see :func:`stray_step`."""
+    found = _walk(remote.fields, path)
+    return found if isinstance(found, Field) else None
+
+
+def stray_step(remote: RemoteModule, path: Path) -> tuple[int, tuple[str, ...]]:
+    """For a path that leads nowhere: which step fails (from 0), and the names that could stand there."""
+    found = _walk(remote.fields, path)
+    assert not isinstance(found, Field)
+    return found
+
+
+def _walk(fields: tuple[Field, ...], path: Path) -> Field | tuple[int, tuple[str, ...]]:
+    last = len(path.steps) - 1
+    for depth, step in enumerate(path.steps):
+        here = next((field for field in fields if field.name == step.name), None)
+        names = tuple(field.name for field in fields)
+        if here is None:
+            return depth, names
+        if (step.item_key is None) != (here.item_key is None) and depth < last:
+            return depth, names
+        if step.item_key is not None and step.item_key != here.item_key:
+            return depth, names
+        if depth == last:
+            return here
+        fields = here.fields
+    raise AssertionError("a path has at least one step")

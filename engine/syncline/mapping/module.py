@@ -1,0 +1,407 @@
+"""A module's field maps, compiled once into functions over records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from syncline import exactjson
+from syncline.connect.contract import Field, FieldType, Item, Items, Record, RemoteModule, State
+from syncline.mapping.canonical import Canonical, canonical, check_storable
+from syncline.mapping.expressions import Compiled, ExpressionError, Expressions, View
+from syncline.mapping.fields import field_at
+from syncline.mapping.missing import MISSING
+from syncline.mapping.paths import Getter, Path, parse_path
+from syncline.spec.model import Direction, FieldMap, Module
+
+#: The key under which an item of a list carries the remote's own id of it, beside its mapped values.
+ITEM_ID = "#"
+#: The ending of the name under which a transform that reads the whole record is remembered.
+RENDERED = ">"
+
+
+class Side(IntEnum):
+    """The two ends of a module, in the order of ``between``."""
+
+    LEFT = 0
+    RIGHT = 1
+
+    @property
+    def other(self) -> Side:
+        return Side(1 - self)
+
+
+@dataclass(slots=True)
+class Projection:
+    """A record as the field maps see it.
+
+    ``own``: the values at its own end, by map; unknown ones are left out. ``out``: the same as the other
+    end would store them; a reference is still this end's identity. ``faults``: maps whose value could not
+    be made, with the reason. ``keys``: one per match rule, empty text where the record has none.
+    """
+
+    own: dict[str, Any]
+    out: dict[str, Any] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+    in_scope: bool = True
+    recheck: str | None = None
+    print: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class EndMap:
+    """One field map at one end: where the value is, what form it has, and how it looks at the other end."""
+
+    path: Path | None
+    field: Field | None
+    get: Getter | None
+    form: Canonical
+    transform: Compiled | None
+    reads_record: bool
+    translate: Mapping[Any, Any] | None
+    items: tuple[MapEntry, ...]
+
+    @property
+    def place(self) -> str:
+        return self.path.text if self.path else "(computed)"
+
+
+@dataclass(frozen=True, slots=True)
+class MapEntry:
+    """One field map, compiled: ``ends[side]``; ``flows[side]`` when values flow *to* that side."""
+
+    map: FieldMap
+    ends: tuple[EndMap, EndMap]
+    flows: tuple[bool, bool]
+
+    @property
+    def name(self) -> str:
+        return self.map.name
+
+    @property
+    def is_list(self) -> bool:
+        return self.map.each is not None
+
+
+class ModuleMap:
+    """The compiled maps of a module. Raises PathError, ExpressionError or ValueError for a spec that the
+    checks would have refused."""
+
+    def __init__(
+        self, module: Module, remotes: tuple[RemoteModule, RemoteModule], expressions: Expressions
+    ) -> None:
+        self.module = module
+        self.remotes = remotes
+        self.entries = tuple(
+            _entry(fmap, module, (remotes[0].fields, remotes[1].fields), remotes, expressions)
+            for fmap in module.fields.values()
+        )
+        self.by_name = {entry.name: entry for entry in self.entries}
+        self._sides = tuple(_SideMap(self, side, expressions) for side in Side)
+
+    def wanted(self, side: Side) -> frozenset[str]:
+        """The top-level remote fields that the maps, keys and expressions of this end read."""
+        return self._sides[side].wanted
+
+    def project(self, side: Side, record: Record, today: str) -> Projection:
+        """The record's own values, scope, keys and print; ``out`` is made by :meth:`render`."""
+        return self._sides[side].project(record, today)
+
+    def render(self, side: Side, record: Record, projection: Projection, today: str) -> None:
+        """Fill in ``out``: how the other end would store each value that flows there."""
+        self._sides[side].render(record, projection, today)
+
+    def write_values(
+        self, side: Side, values: Mapping[str, Any], removed: Mapping[str, Sequence[str]]
+    ) -> dict[str, Any]:
+        """The remote's own shape of canonical values to be stored at ``side``, references already its own.
+
+        A list is given as its items, each with :data:`ITEM_ID` when it replaces one of the remote's;
+        ``removed``: by map, the remote's ids of the items to drop.
+        """
+        shaped: dict[str, Any] = {}
+        for name, value in values.items():
+            entry = self.by_name[name]
+            end = entry.ends[side]
+            if end.path is None:
+                continue
+            if entry.is_list:
+                items = tuple(_wire_item(end, side, item) for item in value)
+                end.path.put(shaped, Items(items=items, removed=tuple(removed.get(name, ()))))
+            else:
+                end.path.put(shaped, _wire(end, value))
+        return shaped
+
+
+class _SideMap:
+    def __init__(self, module_map: ModuleMap, side: Side, expressions: Expressions) -> None:
+        module, remote = module_map.module, module_map.remotes[side]
+        system = (module.left, module.right)[side].system
+        self.side = side
+        self.remote = remote
+        self.known = frozenset(f.name for f in remote.fields) if remote.fields else None
+        self.plain = [
+            (entry.name, end.get, end.form)
+            for entry in module_map.entries
+            if (end := entry.ends[side]).get is not None and not entry.is_list
+        ]
+        self.lists = [e for e in module_map.entries if e.is_list and e.ends[side].get is not None]
+        self.rendered = [
+            entry
+            for entry in module_map.entries
+            if entry.flows[side.other] and (entry.ends[side].get is None or entry.ends[side].reads_record)
+        ]
+        self.outgoing = [e for e in module_map.entries if e.flows[side.other]]
+        where, recheck = module.where.get(system), module.recheck.get(system)
+        self.where = expressions.compile(where.source) if where else None
+        self.recheck = expressions.compile(recheck.source) if recheck else None
+        self.rules = []
+        for rule in module.match:
+            key = (rule.left, rule.right)[side]
+            filters = [expressions.filter(name) for name in key.filters]
+            self.rules.append((parse_path(key.path), filters))
+        self.key_getters = [(path.getter(), filters) for path, filters in self.rules]
+        self.wanted = self._wanted(
+            module_map, expressions, where and where.source, recheck and recheck.source
+        )
+
+    def _wanted(self, module_map: ModuleMap, expressions: Expressions, sources: list[str]) -> frozenset[str]:
+        roots = {end.path.root for e in module_map.entries if (end := e.ends[self.side]).path is not None}
+        roots |= {path.root for path, _ in self.rules}
+        for entry in module_map.entries:
+            target = (module_map.module.left, module_map.module.right)[self.side.other].system
+            for fmap in (entry.map, *(entry.map.each or {}).values()):
+                if target in fmap.to:
+                    sources.append(fmap.to[target].source)
+        for source in sources:
+            roots |= expressions.record_fields(source)
+        return frozenset(roots if self.known is None else roots & self.known)
+
+    def project(self, record: Record, today: str) -> Projection:
+        values, absent = record.values, None if record.complete else MISSING
+        own: dict[str, Any] = {}
+        result = Projection(own)
+        for name, get, form in self.plain:
+            value = get(values)
+            if value is MISSING:
+                value = absent
+                if value is MISSING:
+                    continue
+            try:
+                own[name] = form(value)
+            except ValueError as error:
+                result.faults[name] = str(error)
+        for entry in self.lists:
+            _project_list(entry, self.side, values, absent, result)
+        names = None
+        if self.rendered or self.where is not None or self.recheck is not None:
+            names = {"record": View(values, self.known), "today": today, "value": None}
+            self._project_expressions(record, names, result)
+        result.keys = [_key(get(values), filters) for get, filters in self.key_getters]
+        marks = [own, record.state, result.in_scope, result.faults]
+        result.print = hashlib.blake2b(exactjson.encode_sorted(marks), digest_size=16).digest()
+        return result
+
+    def _project_expressions(self, record: Record, names: dict[str, Any], result: Projection) -> None:
+        live = record.state is not State.DELETED
+        for entry in self.rendered:
+            name = entry.name
+            end = entry.ends[self.side]
+            if not live or (name in result.faults):
+                continue
+            try:
+                value = _transform(entry, self.side, result.own.get(name), names)
+            except ValueError as error:
+                result.faults[name] = str(error)
+                continue
+            result.own[name if end.get is None else name + RENDERED] = value
+        if self.where is not None and live:
+            try:
+                result.in_scope = bool(self.where(names))
+            except ExpressionError as error:
+                result.faults["where"] = error.message
+        if self.recheck is not None and live:
+            try:
+                day = self.recheck(names)
+                result.recheck = str(day)[:10] if day else None
+            except ExpressionError as error:
+                result.faults["recheck"] = error.message
+
+    def render(self, record: Record, projection: Projection, today: str) -> None:
+        names: dict[str, Any] | None = None
+        own, out = projection.own, projection.out
+        for entry in self.outgoing:
+            name = entry.name
+            if name in projection.faults:
+                continue
+            if name + RENDERED in own:
+                out[name] = own[name + RENDERED]
+                continue
+            if name not in own:
+                continue
+            end = entry.ends[self.side]
+            if end.get is None:
+                out[name] = own[name]
+                continue
+            if names is None:
+                names = {"record": View(record.values, self.known), "today": today}
+            try:
+                if entry.is_list:
+                    out[name] = _render_list(entry, self.side, own[name], record, names)
+                else:
+                    out[name] = _transform(entry, self.side, own[name], names)
+            except ValueError as error:
+                projection.faults[name] = str(error)
+
+
+def _transform(entry: MapEntry, side: Side, value: Any, names: dict[str, Any]) -> Any:
+    """The value as the other end would store it; raises ValueError when it cannot store it."""
+    end, target = entry.ends[side], entry.ends[side.other]
+    if entry.map.ref is not None:
+        return value
+    if end.transform is not None:
+        names["value"] = value
+        value = end.transform(names)
+    elif end.translate is not None and value is not None:
+        if value not in end.translate:
+            raise ValueError(f"{value!r} has no counterpart: add it to 'values' of the map {entry.name!r}")
+        value = end.translate[value]
+    value = target.form(value)
+    if target.field is not None:
+        refusal = check_storable(target.field, value)
+        if refusal is not None:
+            raise ValueError(refusal)
+    return value
+
+
+def _project_list(
+    entry: MapEntry, side: Side, values: Mapping[str, Any], absent: Any, result: Projection
+) -> None:
+    end = entry.ends[side]
+    assert end.get is not None
+    rows = end.get(values)
+    if rows is MISSING:
+        rows = absent
+        if rows is MISSING:
+            return
+    item_id = end.field.item_id if end.field else None
+    items = []
+    for place, row in enumerate(rows or (), 1):
+        item: dict[str, Any] = {}
+        if item_id is not None and row.get(item_id) is not None:
+            item[ITEM_ID] = str(row[item_id])
+        for sub in end.items:
+            sub_end = sub.ends[side]
+            if sub_end.get is None:
+                continue
+            value = sub_end.get(row)
+            try:
+                item[sub.name] = sub_end.form(None if value is MISSING else value)
+            except ValueError as error:
+                result.faults[entry.name] = f"item {place}, {sub.name}: {error}"
+        items.append(item)
+    result.own[entry.name] = items
+
+
+def _render_list(
+    entry: MapEntry, side: Side, own: list[dict[str, Any]], record: Record, names: dict[str, Any]
+) -> list[dict[str, Any]]:
+    end = entry.ends[side]
+    assert end.get is not None
+    rows = end.get(record.values) or ()
+    result = []
+    for place, (row, item) in enumerate(zip(rows, own, strict=True), 1):
+        inner = {**names, "record": View(row, None), "parent": names["record"]}
+        rendered = {}
+        for sub in end.items:
+            if not sub.flows[side.other]:
+                continue
+            try:
+                rendered[sub.name] = _transform(sub, side, item.get(sub.name), inner)
+            except ValueError as error:
+                raise ValueError(f"item {place}, {sub.name}: {error}") from None
+        result.append(rendered)
+    return result
+
+
+def _key(value: Any, filters: list[Callable[..., Any]]) -> str:
+    if value is MISSING or value is None:
+        return ""
+    try:
+        for filter_ in filters:
+            value = filter_(value)
+    except ValueError:
+        return ""
+    return "" if value is None else str(value).strip()
+
+
+def _wire(end: EndMap, value: Any) -> Any:
+    if value is not None and end.field is not None and end.field.type is FieldType.REFERENCE:
+        path = end.field.reference.path if end.field.reference else None
+        return {path: value} if path else value
+    return value
+
+
+def _wire_item(end: EndMap, side: Side, item: Mapping[str, Any]) -> Item:
+    shaped: dict[str, Any] = {}
+    for sub in end.items:
+        sub_end = sub.ends[side]
+        if sub_end.path is not None and sub.name in item:
+            sub_end.path.put(shaped, _wire(sub_end, item[sub.name]))
+    return Item(values=shaped, id=item.get(ITEM_ID))
+
+
+def _entry(
+    fmap: FieldMap,
+    module: Module,
+    fields: tuple[tuple[Field, ...], tuple[Field, ...]],
+    remotes: tuple[RemoteModule, RemoteModule],
+    expressions: Expressions,
+) -> MapEntry:
+    flows = (fmap.direction is not Direction.TO_RIGHT, fmap.direction is not Direction.TO_LEFT)
+    systems = (module.left.system, module.right.system)
+    ends: list[EndMap] = []
+    for side in Side:
+        text = (fmap.left, fmap.right)[side]
+        path = parse_path(text) if text is not None else None
+        found = field_at(RemoteModule(name=remotes[side].name, fields=fields[side]), path) if path else None
+        transform = fmap.to.get(systems[side.other])
+        ends.append(
+            EndMap(
+                path=path,
+                field=found,
+                get=path.getter() if path else None,
+                form=canonical(found) if found else _pass,
+                transform=expressions.compile(transform.source) if transform else None,
+                reads_record=bool(transform and "record" in expressions.names_in(transform.source)),
+                translate=_translation(fmap, side),
+                items=(),
+            )
+        )
+    if fmap.each is not None:
+        inner = tuple((end.field.fields if end.field else ()) for end in ends)
+        items = tuple(
+            _entry(sub, module, (inner[0], inner[1]), remotes, expressions) for sub in fmap.each.values()
+        )
+        ends = [
+            EndMap(e.path, e.field, e.get, e.form, e.transform, e.reads_record, e.translate, items)
+            for e in ends
+        ]
+    return MapEntry(fmap, (ends[0], ends[1]), flows)
+
+
+def _translation(fmap: FieldMap, side: Side) -> Mapping[Any, Any] | None:
+    if fmap.values is None:
+        return None
+    pairs: dict[Any, Any] = {}
+    for pair in fmap.values:
+        pairs.setdefault(pair[side], pair[side.other])
+    return pairs
+
+
+def _pass(value: Any) -> Any:
+    return value
