@@ -165,9 +165,8 @@ class _SideMap:
             filters = [expressions.filter(name) for name in key.filters]
             self.rules.append((parse_path(key.path), filters))
         self.key_getters = [(path.getter(), filters) for path, filters in self.rules]
-        self.wanted = self._wanted(
-            module_map, expressions, where and where.source, recheck and recheck.source
-        )
+        sources = [expression.source for expression in (where, recheck) if expression]
+        self.wanted = self._wanted(module_map, expressions, sources)
 
     def _wanted(self, module_map: ModuleMap, expressions: Expressions, sources: list[str]) -> frozenset[str]:
         roots = {end.path.root for e in module_map.entries if (end := e.ends[self.side]).path is not None}
@@ -202,7 +201,8 @@ class _SideMap:
             names = {"record": View(values, self.known), "today": today, "value": None}
             self._project_expressions(record, names, result)
         result.keys = [_key(get(values), filters) for get, filters in self.key_getters]
-        marks = [own, record.state, result.in_scope, result.faults]
+        lock = [record.lock.reason, sorted(record.lock.editable)] if record.lock else None
+        marks = [own, record.state, result.in_scope, result.faults, lock, record.merged_into]
         result.print = hashlib.blake2b(exactjson.encode_sorted(marks), digest_size=16).digest()
         return result
 

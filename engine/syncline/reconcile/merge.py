@@ -1,0 +1,315 @@
+"""Three-way merge: what becomes of each field of a linked pair.
+
+Each end is compared with its own base, so a transform need not be invertible, and a value that the
+engine itself wrote is recognised as no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from syncline.mapping.filters import blank
+from syncline.mapping.missing import MISSING
+from syncline.mapping.module import ITEM_ID, MapEntry, Side
+from syncline.spec.model import ConflictRule
+from syncline.spec.problems import Place
+
+
+class Outcome(StrEnum):
+    """The fate of one field in one reconciliation."""
+
+    KEEP = "keep"  # nothing changed
+    AGREE = "agree"  # both ends hold the same: only the base moves
+    TO_LEFT = "to-left"
+    TO_RIGHT = "to-right"
+    ASK = "ask"  # a conflict that a person decides; the field is held
+    DRIFT = "drift"  # the target of a one-way map was edited; left as it is, and reported
+    WAIT = "wait"  # refers to a record that the other end does not have yet
+    HELD = "held"  # no usable value: see the fault
+
+
+_TO = (Outcome.TO_LEFT, Outcome.TO_RIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """A reference to a record that is not linked (yet): the module and the record's id at its own end."""
+
+    module: str
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A reference to a record that this very pass is about to create: the link's id stands for it."""
+
+    link: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One field at one end. ``value``: now, MISSING when the remote did not say; ``base``: when the ends last
+    agreed, MISSING when they never did; ``out``: ``value`` as the other end would store it; ``fault``: why
+    there is no ``out``."""
+
+    value: Any = MISSING
+    base: Any = MISSING
+    out: Any = MISSING
+    fault: str = ""
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The outcome and what explains it: ``rule`` is the place in the spec that decided a conflict; ``lost``
+    the value that a rule discards (never silently: it goes to the audit log)."""
+
+    outcome: Outcome
+    why: str = ""
+    rule: Place | None = None
+    lost: Any = MISSING
+    lost_side: Side | None = None
+
+
+def same(entry: MapEntry, stored: Any, wanted: Any) -> bool:
+    """Whether an end that stores ``stored`` already has ``wanted``, within the map's tolerance."""
+    if isinstance(wanted, Pending | Unlinked):
+        return False
+    if entry.is_list:
+        return _same_items(entry, stored, wanted)
+    if entry.map.tolerance is not None and _numbers(stored, wanted):
+        return abs(Decimal(stored) - Decimal(wanted)) <= Decimal(entry.map.tolerance)
+    return bool(stored == wanted)
+
+
+def changed(entry: MapEntry, value: Any, base: Any) -> bool:
+    """Whether an end's value is another than its own base; the remote's ids of list items do not count."""
+    if value is MISSING or base is MISSING:
+        return False
+    if entry.is_list:
+        return _bare(value) != _bare(base)
+    return bool(value != base)
+
+
+def decide_field(
+    entry: MapEntry,
+    left: Edit,
+    right: Edit,
+    rule: ConflictRule,
+    *,
+    preferred: Side | None,
+    newer: Side | None,
+) -> Verdict:
+    """Decide one field; reads nothing, writes nothing.
+
+    ``rule``: the field's, else the module's, else the spec's; ``preferred``: the side it names, if it names
+    one; ``newer``: the side whose record changed last by the remotes' clocks, None when they cannot tell.
+    """
+    edits = (left, right)
+    if left.value is MISSING or right.value is MISSING:
+        return Verdict(
+            outcome=Outcome.HELD, why=left.fault or right.fault or "one end does not show this field"
+        )
+    flows = [entry.flows[side] for side in Side]
+    if left.base is MISSING or right.base is MISSING:
+        return _first_meeting(entry, edits, flows, rule, preferred, newer)
+    if not left.changed and not right.changed:
+        return Verdict(outcome=Outcome.KEEP)
+    if _agree(entry, edits, flows):
+        return Verdict(outcome=Outcome.AGREE, why="both ends hold the same")
+    if all(flows):
+        if left.changed and right.changed:
+            return _conflict(edits, rule, preferred, newer)
+        return _send(edits, Side.LEFT if left.changed else Side.RIGHT, "changed at this end alone")
+    source = Side.LEFT if flows[Side.RIGHT] else Side.RIGHT
+    if edits[source].changed:
+        target = edits[source.other]
+        lost = target.value if target.changed else MISSING
+        return _send(edits, source, "changed at the source of a one-way map", lost=lost)
+    if entry.map.enforce:
+        why = "edited at the target of a one-way map that is enforced"
+        return _send(edits, source, why, lost=edits[source.other].value)
+    return Verdict(outcome=Outcome.DRIFT, why="edited at the target of a one-way map")
+
+
+def _first_meeting(
+    entry: MapEntry,
+    edits: tuple[Edit, Edit],
+    flows: Sequence[bool],
+    rule: ConflictRule,
+    preferred: Side | None,
+    newer: Side | None,
+) -> Verdict:
+    if _agree(entry, edits, flows):
+        return Verdict(outcome=Outcome.AGREE, why="both ends hold the same")
+    empty = [blank(edit.value) for edit in edits]
+    if all(flows):
+        if all(empty):
+            return Verdict(outcome=Outcome.AGREE, why="empty at both ends")
+        if empty[Side.LEFT]:
+            return _send(edits, Side.RIGHT, "filled at this end alone")
+        if empty[Side.RIGHT]:
+            return _send(edits, Side.LEFT, "filled at this end alone")
+        return _conflict(edits, rule, preferred, newer)
+    source = Side.LEFT if flows[Side.RIGHT] else Side.RIGHT
+    if empty[source] or blank(edits[source].out):
+        return Verdict(outcome=Outcome.AGREE, why="nothing to bring from the source of a one-way map")
+    lost = MISSING if empty[source.other] else edits[source.other].value
+    return _send(edits, source, "the source of a one-way map", lost=lost)
+
+
+def _agree(entry: MapEntry, edits: tuple[Edit, Edit], flows: Sequence[bool]) -> bool:
+    return any(
+        flows[side.other]
+        and edits[side].out is not MISSING
+        and same(entry, edits[side.other].value, edits[side].out)
+        for side in Side
+    )
+
+
+def _conflict(
+    edits: tuple[Edit, Edit], rule: ConflictRule, preferred: Side | None, newer: Side | None
+) -> Verdict:
+    winner = newer if rule.prefer == "newest" else preferred
+    if winner is None:
+        why = "both ends changed" + (
+            ", and their clocks cannot tell which is newer" * (rule.prefer == "newest")
+        )
+        return Verdict(outcome=Outcome.ASK, why=why, rule=rule.place)
+    why = f"both ends changed; the rule is prefer: {rule.prefer}"
+    return _send(edits, winner, why, rule=rule.place, lost=edits[winner.other].value)
+
+
+def _send(
+    edits: tuple[Edit, Edit], source: Side, why: str, *, rule: Place | None = None, lost: Any = MISSING
+) -> Verdict:
+    edit = edits[source]
+    if edit.fault or edit.out is MISSING:
+        return Verdict(outcome=Outcome.HELD, why=edit.fault or "the value cannot be carried over", rule=rule)
+    if _unlinked(edit.out):
+        return Verdict(outcome=Outcome.WAIT, why=_waits_for(edit.out), rule=rule)
+    return Verdict(
+        outcome=_TO[source.other],
+        why=why,
+        rule=rule,
+        lost=lost,
+        lost_side=None if lost is MISSING else source.other,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Merge:
+    """What becomes of a linked pair: ``writes[side]``: values to store there, by map; ``agreed``: maps whose
+    base moves to the ends' present values; ``verdicts``: every map that is not simply kept."""
+
+    writes: tuple[dict[str, Any], dict[str, Any]] = field(default_factory=lambda: ({}, {}))
+    agreed: list[str] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+    def of(self, outcome: Outcome) -> list[str]:
+        return [name for name, verdict in self.verdicts.items() if verdict.outcome is outcome]
+
+
+def merge_pair(
+    entries: Sequence[MapEntry],
+    edit_of: Callable[[MapEntry, Side], Edit],
+    module_rule: ConflictRule,
+    systems: Mapping[str, Side],
+    newer: Side | None,
+) -> Merge:
+    """Decide every field of a pair. ``systems``: the side of each system's name."""
+    result = Merge()
+    for entry in entries:
+        rule = entry.map.conflicts or module_rule
+        left, right = edit_of(entry, Side.LEFT), edit_of(entry, Side.RIGHT)
+        verdict = decide_field(entry, left, right, rule, preferred=systems.get(rule.prefer), newer=newer)
+        if verdict.outcome is Outcome.KEEP:
+            continue
+        result.verdicts[entry.name] = verdict
+        match verdict.outcome:
+            case Outcome.TO_RIGHT:
+                result.writes[Side.RIGHT][entry.name] = left.out
+            case Outcome.TO_LEFT:
+                result.writes[Side.LEFT][entry.name] = right.out
+            case Outcome.AGREE | Outcome.DRIFT:
+                result.agreed.append(entry.name)
+            case _:
+                pass
+    return result
+
+
+def newer_side(left: datetime | None, right: datetime | None, tolerance_s: float = 1.0) -> Side | None:
+    """The side whose record changed last, by the remotes' own stamps; None when missing or too close."""
+    if left is None or right is None or abs((left - right).total_seconds()) <= tolerance_s:
+        return None
+    return Side.LEFT if left > right else Side.RIGHT
+
+
+def match_items(
+    entry: MapEntry, target: Side, wanted: Sequence[Mapping[str, Any]], stored: Sequence[Mapping[str, Any]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Give each wanted item the remote's id of the stored item it takes the place of, and tell which stored
+    items are left over. By the list's ``key`` map where it has one, else first equal items, then the order.
+    """
+    free = [dict(item) for item in stored]
+    result = [dict(item) for item in wanted]
+    key = entry.map.key
+    names = [sub.name for sub in entry.ends[target].items if sub.flows[target]]
+
+    def claim(item: dict[str, Any], fits: Callable[[Mapping[str, Any]], bool]) -> None:
+        found = next((place for place, old in enumerate(free) if fits(old)), None)
+        if found is not None:
+            old = free.pop(found)
+            if ITEM_ID in old:
+                item[ITEM_ID] = old[ITEM_ID]
+            else:
+                item.pop(ITEM_ID, None)
+            claimed.add(id(item))
+
+    claimed: set[int] = set()
+    if key is not None:
+        for item in result:
+            claim(item, lambda old, item=item: old.get(key) == item.get(key))  # type: ignore[misc]
+    else:
+        for item in result:
+            claim(item, lambda old, item=item: all(old.get(n) == item.get(n) for n in names))  # type: ignore[misc]
+        for item in result:
+            if id(item) not in claimed:
+                claim(item, lambda old: True)
+    return result, [str(old[ITEM_ID]) for old in free if ITEM_ID in old]
+
+
+def _same_items(entry: MapEntry, stored: Any, wanted: Any) -> bool:
+    if stored is MISSING or wanted is MISSING or len(stored or ()) != len(wanted or ()):
+        return False
+    for old, new in zip(stored or (), wanted or (), strict=True):
+        for sub in entry.ends[0].items:
+            if sub.name in new and not same(sub, old.get(sub.name), new[sub.name]):
+                return False
+    return True
+
+
+def _bare(items: Any) -> Any:
+    return [{k: v for k, v in item.items() if k != ITEM_ID} for item in items or ()]
+
+
+def _numbers(*values: Any) -> bool:
+    return all(isinstance(value, int | Decimal) and not isinstance(value, bool) for value in values)
+
+
+def _unlinked(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(isinstance(v, Unlinked) for item in value for v in item.values())
+    return isinstance(value, Unlinked)
+
+
+def _waits_for(value: Any) -> str:
+    found = value
+    if isinstance(value, list):
+        found = next(v for item in value for v in item.values() if isinstance(v, Unlinked))
+    return f"waits for {found.module} {found.record}, which has no counterpart yet"
