@@ -1,0 +1,5 @@
+"""A loopback server that behaves like Xero."""
+
+from syncline_xero.sandbox.remote import XeroSandbox
+
+__all__ = ["XeroSandbox"]
