@@ -294,7 +294,7 @@ def _same_items(entry: MapEntry, stored: Any, wanted: Any) -> bool:
     return True
 
 
-def _bare(items: Any) -> Any:
+def _bare(items: Any) -> list[dict[str, Any]]:
     return [{k: v for k, v in item.items() if k != ITEM_ID} for item in items or ()]
 
 
