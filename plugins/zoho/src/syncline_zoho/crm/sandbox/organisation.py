@@ -1,0 +1,199 @@
+"""The organisation of the sandbox: its records, people, currencies, taxes, clock and workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from syncline.connect.sandbox import SandboxSettings, Switches, Tables, World
+from syncline_zoho.crm.sandbox.metadata import ModuleMeta, load_metadata
+from syncline_zoho.crm.sandbox.store import ModuleStore, Row
+
+#: ids have 19 digits; those of records count up from here
+FIRST_ID = 5_725_767_000_000_400_000
+WORKFLOW_DELAY_S = 1
+BIN_DAYS = 60
+GONE_DAYS = 120
+
+
+def stamp(moment: datetime) -> str:
+    """An instant in stored form: whole seconds, UTC."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+class Organisation:
+    """Everything the handlers work on. ``actor``: who a change is made by, a user's id."""
+
+    def __init__(self, settings: SandboxSettings, tables: Tables, switches: Switches) -> None:
+        self.clock = settings.clock
+        self.switches = switches
+        self.tables = tables
+        self.facts: dict[str, Any] = msgspec.json.decode(
+            (resources.files("syncline_zoho.crm.sandbox") / "data" / "organisation.json").read_bytes()
+        )
+        self.meta: dict[str, ModuleMeta] = load_metadata()
+        self.state = tables.table("state")
+        self.stores: dict[str, ModuleStore] = {}
+        for name, meta in self.meta.items():
+            if meta.parent is None:
+                keyed = [f for f in (meta.duplicate_field,) if f]
+                self.stores[name] = ModuleStore(tables, name, meta.unique_fields, keyed)
+        self.users: list[dict[str, Any]] = self.facts["users"]
+        self.taxes: list[dict[str, Any]] = self.facts["taxes"]
+        self.rates: dict[str, str] = (self.state.get("rates") or {}).get("values", {})
+        self._touches = tables.table("touches")
+
+    # --- time and ids -----------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def stamp(self) -> str:
+        return stamp(self.now())
+
+    def new_id(self) -> str:
+        number = int((self.state.get("ids") or {"next": FIRST_ID})["next"])
+        self.state.put("ids", {"next": number + 1})
+        return str(number)
+
+    def next_number(self, what: str) -> int:
+        number = int((self.state.get(what) or {"next": 1})["next"])
+        self.state.put(what, {"next": number + 1})
+        return number
+
+    @property
+    def actor(self) -> str:
+        return str(self.users[0]["id"])
+
+    @property
+    def person(self) -> str:
+        """Who acts in the screens, so that our own writes can be told from theirs."""
+        return str(self.users[1]["id"])
+
+    def user(self, user_id: str) -> dict[str, Any] | None:
+        return next((user for user in self.users if user["id"] == user_id), None)
+
+    # --- the business -----------------------------------------------------------------------------
+
+    def settle_in(self, world: World) -> None:
+        """Take the business's name, zone and currency rates, for good."""
+        self.state.put(
+            "about",
+            {
+                "name": world.name,
+                "currency": world.currency,
+                "country": world.country,
+                "timezone": world.timezone,
+                "since": self.stamp(),
+            },
+        )
+        self.rates = {code: str(rate) for code, rate in world.rates.items()}
+        self.state.put("rates", {"values": self.rates})
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        return self.state.get("about") or {
+            "name": "Untitled",
+            "currency": "AUD",
+            "country": "AU",
+            "timezone": "Australia/Sydney",
+            "since": "2024-01-01T00:00:00Z",
+        }
+
+    @property
+    def home_currency(self) -> str:
+        return str(self.about["currency"])
+
+    # --- records ----------------------------------------------------------------------------------
+
+    def find(self, module: str, record_id: str) -> Row | None:
+        store = self.stores.get(module)
+        return None if store is None else store.live.get(record_id)
+
+    def put(self, module: str, row: Row) -> None:
+        self.stores[module].put(
+            row,
+            now=self.clock.timestamp(),
+            list_lag_s=float(self.switches["visibility_delay_s"]),
+            search_lag_s=float(self.switches["search_lag_s"]),
+        )
+
+    def remove(self, module: str, record_id: str, by: str) -> Row:
+        """Move a record to the recycle bin; raises ``KeyError`` when there is none."""
+        store = self.stores[module]
+        row = store.remove(
+            record_id,
+            now=self.clock.timestamp(),
+            list_lag_s=float(self.switches["visibility_delay_s"]),
+            search_lag_s=float(self.switches["search_lag_s"]),
+        )
+        store.bin.put(
+            record_id, {"row": row, "type": "recycle", "deleted_time": self.stamp(), "deleted_by": by}
+        )
+        return row
+
+    def restore(self, module: str, record_id: str) -> Row:
+        store = self.stores[module]
+        entry = store.bin.get(record_id)
+        if entry is None or entry["type"] != "recycle":
+            raise KeyError(record_id)
+        store.bin.delete(record_id)
+        row: Row = entry["row"]
+        if self.switches["restore_moves_time"]:
+            row = {**row, "Modified_Time": self.stamp(), "Modified_By": self.person}
+        self.put(module, row)
+        return row
+
+    def forget(self, module: str, record_id: str) -> Row:
+        """Delete a record from the bin, or at once, for good."""
+        store = self.stores[module]
+        if record_id in store.live:
+            self.remove(module, record_id, self.person)
+        entry = store.bin.get(record_id)
+        if entry is None:
+            raise KeyError(record_id)
+        store.bin.put(record_id, {**entry, "type": "permanent", "deleted_time": self.stamp()})
+        row: Row = entry["row"]
+        return row
+
+    def deleted(self, module: str) -> list[dict[str, Any]]:
+        """Entries of the bin that are still told of, newest first."""
+        now = self.now()
+        life = {"recycle": timedelta(days=BIN_DAYS), "permanent": timedelta(days=GONE_DAYS)}
+        found = [
+            entry
+            for entry in self.stores[module].bin
+            if now - moment(entry["deleted_time"]) <= life[entry["type"]]
+        ]
+        found.sort(key=lambda entry: (entry["deleted_time"], entry["row"]["id"]), reverse=True)
+        return found
+
+    # --- the workflow -----------------------------------------------------------------------------
+
+    def fire(self, module: str, record_id: str) -> None:
+        """A workflow rule of the organisation edits the record about a second from now."""
+        if self.switches["workflow"]:
+            due = stamp(self.now() + timedelta(seconds=WORKFLOW_DELAY_S))
+            self._touches.put(f"{module}/{record_id}", {"module": module, "id": record_id, "due": due})
+
+    def catch_up(self) -> None:
+        """Do what has fallen due since the last request."""
+        now = self.now()
+        for touch in self._touches:
+            if moment(touch["due"]) > now:
+                continue
+            self._touches.delete(f"{touch['module']}/{touch['id']}")
+            row = self.find(touch["module"], touch["id"])
+            if row is not None and row["Modified_Time"] < touch["due"]:
+                self.put(touch["module"], {**row, "Modified_Time": touch["due"], "Modified_By": self.person})
+        seconds = self.clock.timestamp()
+        for store in self.stores.values():
+            store.catch_up(seconds)

@@ -1,0 +1,161 @@
+"""The sales department's share of a made-up business, as this remote would hold it.
+
+Records are stored past the checks of the API, dated over the weeks before the sandbox's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from syncline.connect.sandbox import Company, Invoice, Product, World
+from syncline_zoho.crm.sandbox.checks import round_to
+from syncline_zoho.crm.sandbox.organisation import Organisation, stamp
+from syncline_zoho.crm.sandbox.totals import total_document
+
+Row = dict[str, Any]
+SPREAD = timedelta(days=60)
+
+_STATUS = {
+    "draft": "Draft",
+    "submitted": "Submitted",
+    "approved": "Approved",
+    "part-paid": "Part Paid",
+    "paid": "Paid",
+    "voided": "Void",
+    "deleted": "Deleted",
+}
+
+
+def seed_world(org: Organisation, world: World) -> None:
+    """Fill the empty organisation."""
+    org.settle_in(world)
+    sold = [p for p in world.products if p.in_sales]
+    known = [c for c in world.companies if c.sales_name]
+    billed = [i for i in world.invoices if i.in_sales]
+    times = _times(org.now(), len(sold) + 2 * len(known) + len(billed))
+    products = {p.key: _add(org, "Products", _product(p), next(times)) for p in sold}
+    accounts: dict[int, str] = {}
+    for company in known:
+        accounts[company.key] = _add(org, "Accounts", _account(company), next(times))
+    for company in known:
+        _add(org, "Contacts", _contact(company, accounts[company.key]), next(times))
+    taxable = {p.key: p.taxable for p in world.products}
+    for invoice in billed:
+        row = _invoice(org, invoice, accounts, products, taxable)
+        _add(org, "Invoices", row, next(times))
+
+
+def _times(now: datetime, count: int) -> Iterator[str]:
+    """``count`` instants in order, the last an hour ago."""
+    end = now - timedelta(hours=1)
+    step = SPREAD / max(1, count)
+    for number in range(count):
+        yield stamp(end - step * (count - number))
+
+
+def _add(org: Organisation, module: str, values: Row, when: str) -> str:
+    record_id = org.new_id()
+    currency = values.get("Currency") or org.home_currency
+    row: Row = {
+        "id": record_id,
+        "Owner": org.actor,
+        "Created_By": org.person,
+        "Created_Time": when,
+        "Modified_By": org.person,
+        "Modified_Time": when,
+        "Record_Status__s": "Available",
+        "Locked__s": False,
+        "Currency": currency,
+        "Exchange_Rate": round_to(Decimal(org.rates.get(currency, "1")), 9),
+        **{name: value for name, value in values.items() if value is not None},
+    }
+    if module == "Invoices":
+        lines = [{**line, "Parent_Id": record_id} for line in row["Invoiced_Items"]]
+        for line in lines:
+            line["Created_Time"] = line["Modified_Time"] = when
+        row = total_document({**row, "Invoiced_Items": lines}, "Invoiced_Items")
+        row["Invoice_Number"] = str(org.next_number("invoice_number"))
+    org.stores[module].put(row)
+    return record_id
+
+
+def _account(company: Company) -> Row:
+    return {
+        "Account_Name": company.sales_name,
+        "Phone": company.phone,
+        "Website": company.website,
+        "Tax_Number": company.tax_number,
+        "Email": company.email,
+        "Payment_Terms_Days": company.terms_days,
+        "Currency": company.currency,
+        "Billing_Street": company.street,
+        "Billing_City": company.city,
+        "Billing_State": company.region,
+        "Billing_Code": company.postcode,
+        "Billing_Country": company.country,
+    }
+
+
+def _contact(company: Company, account: str) -> Row:
+    return {
+        "First_Name": company.first_name,
+        "Last_Name": company.last_name,
+        "Full_Name": f"{company.first_name} {company.last_name}",
+        "Email": company.email,
+        "Phone": company.phone,
+        "Account_Name": account,
+        "Currency": company.currency,
+        "Mailing_Street": company.street,
+        "Mailing_City": company.city,
+        "Mailing_State": company.region,
+        "Mailing_Zip": company.postcode,
+        "Mailing_Country": company.country,
+    }
+
+
+def _product(product: Product) -> Row:
+    return {
+        "Product_Name": product.name,
+        "Product_Code": product.code,
+        "Unit_Price": product.price,
+        "Description": product.description,
+        "Taxable": product.taxable,
+        "Product_Active": True,
+    }
+
+
+def _invoice(
+    org: Organisation,
+    invoice: Invoice,
+    accounts: dict[int, str],
+    products: dict[int, str],
+    taxable: dict[int, bool],
+) -> Row:
+    gst, free = org.taxes[0], org.taxes[1]
+    lines = []
+    for number, line in enumerate(invoice.lines, 1):
+        tax = gst if line.taxable and taxable.get(line.product) else free
+        lines.append(
+            {
+                "id": org.new_id(),
+                "Sequence_Number": number,
+                "Product_Name": products.get(line.product),
+                "Description": line.description,
+                "Quantity": line.quantity,
+                "List_Price": line.price,
+                "Discount_Percentage__s": line.discount_percent if line.discount_percent else None,
+                "Line_Tax": [{"name": tax["name"], "id": tax["id"], "percentage": tax["value"]}],
+            }
+        )
+    return {
+        "Subject": invoice.number,
+        "Account_Name": accounts.get(invoice.company),
+        "Invoice_Date": invoice.day.isoformat(),
+        "Due_Date": invoice.due.isoformat(),
+        "Currency": invoice.currency,
+        "Status": _STATUS[invoice.status],
+        "Invoiced_Items": lines,
+    }
