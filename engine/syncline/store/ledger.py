@@ -208,14 +208,14 @@ class Ledger:
             )
 
     def wake(self, db: Connection, now: datetime) -> None:
-        """Make pending what rested until now: waiters, the due failures, and writes that were cut off."""
+        """Make pending what rested until now: waiters, unclear matches, due failures, writes cut off."""
         c = t.staged.c
         db.execute(
             sa.update(t.staged)
             .where(
                 c.scope == self.scope,
                 sa.or_(
-                    c.status.in_(("waiting", "writing")),
+                    c.status.in_(("waiting", "writing", "ambiguous")),
                     sa.and_(c.status == "failed", c.due <= now),
                 ),
             )

@@ -1,0 +1,147 @@
+"""Read and stage: bring in what changed at one end, durably, before anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from syncline.connect.contract import Record, State
+from syncline.mapping.module import Projection, Side
+from syncline.run.scope import Scope
+from syncline.store.ids import next_id
+from syncline.store.ledger import Staged
+
+
+def read_end(scope: Scope, side: Side) -> None:
+    """Read one end from its cursor to the present, each page staged with its cursor in one transaction."""
+    end = scope.ends[side]
+    with scope.database.read() as db:
+        cursor = scope.ledger.cursor(db, side)
+    wanted = scope.maps.wanted(side)
+    read_at = scope.now() + end.skew
+    for page in end.session.read(end.remote.name, cursor, wanted):
+        scope.totals.read[end.system] += len(page.records)
+        stage(scope, side, page.records, read_at, cursor=page.cursor)
+        read_at = scope.now() + end.skew
+        if page.last:
+            break
+
+
+def read_records(scope: Scope, side: Side, ids: Sequence[str]) -> set[str]:
+    """Read these records now and stage those that differ from what is settled; the ids that are gone."""
+    end = scope.ends[side]
+    batch = max(1, end.remote.capabilities.read_ids_batch)
+    wanted = scope.maps.wanted(side)
+    found: set[str] = set()
+    for start in range(0, len(ids), batch):
+        read_at = scope.now() + end.skew
+        records = end.session.read_ids(end.remote.name, ids[start : start + batch], wanted)
+        found.update(record.id for record in records)
+        stage(scope, side, records, read_at, cursor=None, force=True)
+    return set(ids) - found
+
+
+def recheck_due(scope: Scope) -> None:
+    """Look again at the records whose day has come though nobody changed them."""
+    for side in Side:
+        if scope.module.recheck.get(scope.ends[side].system) is None:
+            continue
+        with scope.database.read() as db:
+            due = scope.ledger.links_due(db, scope.today(side))
+        read_records(scope, side, [link.ids[side] for link in due if link.ids[side]])  # type: ignore[misc]
+
+
+def stage(
+    scope: Scope,
+    side: Side,
+    records: Sequence[Record],
+    read_at: datetime,
+    *,
+    cursor: str | None,
+    force: bool = False,
+) -> None:
+    """Stage the records that differ from what was last settled, and the cursor with them.
+
+    ``force``: stage them even when nothing mapped has changed.
+    """
+    today = scope.today(side)
+    seen = [(record, scope.maps.project(side, record, today)) for record in _last_of_each(records)]
+    with scope.database.write() as db:
+        scope.fence(db)
+        stage_projected(scope, db, side, seen, read_at, today, force=force)
+        if cursor is not None:
+            scope.ledger.save_cursor(db, side, cursor, scope.now())
+
+
+def stage_projected(
+    scope: Scope,
+    db: Connection,
+    side: Side,
+    seen: Sequence[tuple[Record, Projection]],
+    read_at: datetime,
+    today: str,
+    *,
+    force: bool = False,
+) -> None:
+    """The part of staging that happens inside a transaction."""
+    ids = [record.id for record, _ in seen]
+    marks = scope.ledger.link_marks(db, side, ids)
+    prints = scope.ledger.staged_prints(db, side, ids)
+    rows: list[Staged] = []
+    keys: dict[str, Sequence[str]] = {}
+    gone: list[tuple[int, str]] = []
+    for record, projection in seen:
+        mark, staged_print = marks.get(record.id), prints.get(record.id)
+        if staged_print == projection.print and not force:
+            continue
+        if staged_print is None and mark is not None and mark[1] == projection.print and not force:
+            scope.totals.unchanged += 1
+            continue
+        if mark is None and record.state is State.DELETED:
+            if staged_print is not None:
+                gone.append((side, record.id))
+                keys[record.id] = ()
+            continue
+        if record.state is not State.DELETED:
+            scope.maps.render(side, record, projection, today)
+        rows.append(_row(side, record, projection, read_at))
+        keys[record.id] = projection.keys if record.state is State.LIVE else ()
+    scope.ledger.save_staged(db, rows)
+    scope.ledger.unstage(db, gone)
+    scope.ledger.save_keys(db, side, keys, [i for i in keys if i in marks or i in prints])
+
+
+def lock_json(record: Record) -> dict[str, Any] | None:
+    """A record's lock as it is remembered."""
+    if record.lock is None:
+        return None
+    return {"reason": record.lock.reason, "editable": sorted(record.lock.editable)}
+
+
+def _row(side: Side, record: Record, projection: Projection, read_at: datetime) -> Staged:
+    return Staged(
+        side=side,
+        record=record.id,
+        version=record.version,
+        state=record.state.value,
+        in_scope=projection.in_scope,
+        ref_key=record.key,
+        modified=record.modified,
+        read_at=read_at,
+        print=projection.print,
+        own=projection.own,
+        out=projection.out,
+        faults=projection.faults,
+        recheck=projection.recheck,
+        lock=lock_json(record),
+        merged_into=record.merged_into,
+        seq=next_id(),
+    )
+
+
+def _last_of_each(records: Sequence[Record]) -> list[Record]:
+    """A page may name a record twice; the later word counts."""
+    return list({record.id: record for record in records}.values())

@@ -1,0 +1,599 @@
+"""Reconcile: staged rows, links and bases become operations in the journal, links, questions or nothing.
+
+The decisions themselves are the pure functions of :mod:`syncline.reconcile`; here the rows are brought to
+them in batches, and what they say is written down before anything is sent.
+
+The body of an operation
+------------------------
+``fields``: by map: ``set`` (the value to store), ``own`` (the source's own value, its new base), ``seen``
+(what a transform that reads the whole record gave), ``before``, ``why``, ``rule``, ``lost``;
+``removed``: by list map, the remote's ids of the items to drop; ``source``: the record it comes from;
+``version``, ``read_at``: what it was decided on; ``alone``: nothing else is to be done for the pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from syncline.mapping.filters import blank
+from syncline.mapping.missing import MISSING
+from syncline.mapping.module import RENDERED, MapEntry, Side
+from syncline.reconcile.match import Candidate, match_group
+from syncline.reconcile.merge import (
+    Edit,
+    Merge,
+    Outcome,
+    Unlinked,
+    Verdict,
+    changed,
+    match_items,
+    merge_pair,
+    newer_side,
+)
+from syncline.run.references import References, pending_mark
+from syncline.run.scope import Scope
+from syncline.spec.model import DeleteRule, Direction
+from syncline.store.ids import next_id
+from syncline.store.ledger import Audit, Link, Operation, Question, Staged
+
+BATCH = 500
+
+Transaction = Callable[[], AbstractContextManager[Connection]]
+
+
+def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
+    """Decide everything that is pending. Returns the records (side, id) whose other end must be read again
+    before they can be decided."""
+    for rule in range(len(scope.module.match)):
+        with transaction() as db:
+            scope.fence(db)
+            _match(scope, db, rule)
+    again: set[tuple[Side, str]] = set()
+    while True:
+        with transaction() as db:
+            scope.fence(db)
+            rows = scope.ledger.pending(db, BATCH)
+            if not rows:
+                return again
+            batch = _Batch(scope, db, rows)
+            batch.decide()
+            batch.save()
+            again |= batch.again
+
+
+# --- first meetings ------------------------------------------------------------------------------
+
+
+def _match(scope: Scope, db: Connection, rule: int) -> None:
+    """Link the pairs of one rule, and let what it leaves unclear rest for a person."""
+    ledger, match = scope.ledger, scope.module.match[rule]
+    agree = [scope.maps.by_name[name] for name in match.agree]
+    links, notes, questions, resting, clear = [], [], [], [], []
+    for groups in _bunched(ledger.key_groups(db, rule)):
+        people = [_candidates(scope, db, side, [(g[1], g[2])[side] for g in groups]) for side in Side]
+        for key, left_ids, right_ids in groups:
+            lefts = [people[0][i] for i in left_ids if i in people[0]]
+            rights = [people[1][i] for i in right_ids if i in people[1]]
+            found = match_group(lefts, rights, agree)
+            for left_id, right_id in found.pairs:
+                link = _new_link(scope, left_id, right_id, {"rule": rule, "key": key})
+                links.append(link)
+                clear += [("ambiguous", f"0:{left_id}"), ("ambiguous", f"1:{right_id}")]
+                detail = {"rule": str(match.place), "key": key, "left": left_id, "right": right_id}
+                notes.append(Audit(event="linked", link=link.id, detail=detail))
+            for (side, record), others in found.unclear.items():
+                case = {"side": int(side), "record": record, "key": key, "others": list(others)}
+                case["rule"] = str(match.place)
+                questions.append(Question(kind="ambiguous", subject=f"{int(side)}:{record}", detail=case))
+                why = f"may be the same as {', '.join(others[:5])} ({key!r})"
+                resting.append((int(side), record, "ambiguous", why, None, 0))
+    ledger.insert_links(db, links)
+    ledger.write_audit(db, scope.pass_id, scope.now(), notes)
+    ledger.withdraw(db, clear)
+    ledger.ask(db, scope.pass_id, scope.now(), questions)
+    ledger.rest(db, resting)
+    scope.totals.linked += len(links)
+
+
+_Group = tuple[str, list[str], list[str]]
+
+
+def _bunched(groups: Iterator[_Group]) -> Iterator[list[_Group]]:
+    bunch: list[_Group] = []
+    for group in groups:
+        bunch.append(group)
+        if len(bunch) == BATCH:
+            yield bunch
+            bunch = []
+    if bunch:
+        yield bunch
+
+
+def _candidates(scope: Scope, db: Connection, side: Side, groups: list[list[str]]) -> dict[str, Candidate]:
+    ids = [record for group in groups for record in group]
+    links = scope.ledger.links_of(db, side, ids)
+    staged = scope.ledger.staged(db, side, ids)
+    found = {}
+    for record in ids:
+        link, row = links.get(record), staged.get(record)
+        if link is not None:
+            own = row.own if row else link.base[side]
+            found[record] = Candidate(side=side, id=record, free=False, own=own, out=row.out if row else {})
+        elif row is not None:
+            free = row.condition == "live" and row.status != "ambiguous"
+            found[record] = Candidate(side=side, id=record, free=free, own=row.own, out=row.out)
+    return found
+
+
+def _new_link(scope: Scope, left: str | None, right: str | None, how: dict[str, Any]) -> Link:
+    return Link(
+        id=next_id(),
+        ids=[left, right],
+        keys=[None, None],
+        versions=["", ""],
+        prints=[None, None],
+        states=["live", "live"],
+        base=[{}, {}],
+        open={entry.name for entry in scope.maps.entries},
+        locks=[None, None],
+        recheck=None,
+        how=how,
+        pass_id=scope.pass_id,
+        made_at=scope.now(),
+    )
+
+
+# --- deciding ------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Pair:
+    """A link with what is staged of its two records."""
+
+    link: Link
+    rows: list[Staged | None]
+    fresh: bool = False
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The pending rows of one transaction, and everything decided about them."""
+
+    scope: Scope
+    db: Connection
+    rows: list[Staged]
+    again: set[tuple[Side, str]] = field(default_factory=set)
+    _links: list[Link] = field(default_factory=list)
+    _made: list[Link] = field(default_factory=list)
+    _operations: list[Operation] = field(default_factory=list)
+    _audit: list[Audit] = field(default_factory=list)
+    _questions: list[Question] = field(default_factory=list)
+    _withdrawn: list[tuple[str, str]] = field(default_factory=list)
+    _settled: list[tuple[int, str]] = field(default_factory=list)
+    _resting: list[tuple[int, str, str, str, Any, int]] = field(default_factory=list)
+    _references: References = field(init=False)
+
+    def decide(self) -> None:
+        pairs, alone = self._pairs()
+        everyone = [row for pair in pairs for row in pair.rows if row is not None] + alone
+        self._references = References(self.scope, self.db, everyone)
+        for pair in pairs:
+            self._decide_pair(pair)
+        for row in alone:
+            self._decide_alone(row)
+
+    def save(self) -> None:
+        ledger, db, scope = self.scope.ledger, self.db, self.scope
+        ledger.update_links(db, self._links)
+        ledger.insert_links(db, self._made)
+        ledger.insert_operations(db, self._operations)
+        ledger.write_audit(db, scope.pass_id, scope.now(), self._audit)
+        ledger.withdraw(db, self._withdrawn)
+        ledger.ask(db, scope.pass_id, scope.now(), self._questions)
+        ledger.unstage(db, self._settled)
+        ledger.rest(db, self._resting)
+
+    def _pairs(self) -> tuple[list[_Pair], list[Staged]]:
+        """The linked rows, each pair once and with its other end, and the rows without a link."""
+        ledger, db = self.scope.ledger, self.db
+        by_side: list[dict[str, Staged]] = [{}, {}]
+        for row in self.rows:
+            by_side[row.side][row.record] = row
+        links: dict[int, Link] = {}
+        for side in Side:
+            for link in ledger.links_of(db, side, list(by_side[side])).values():
+                links[link.id] = link
+        for side in Side:
+            missing = [i for lk in links.values() if (i := lk.ids[side]) and i not in by_side[side]]
+            by_side[side].update(ledger.staged(db, side, missing))
+        pairs: list[_Pair] = []
+        paired: set[tuple[int, str | None]] = set()
+        for link in links.values():
+            rows = [by_side[side].get(link.ids[side] or "") for side in Side]
+            paired.update((side, link.ids[side]) for side in Side)
+            pairs.append(_Pair(link, rows))
+        alone = [row for row in self.rows if (row.side, row.record) not in paired]
+        return pairs, alone
+
+    # a record without a link
+
+    def _decide_alone(self, row: Staged) -> None:
+        scope, side = self.scope, Side(row.side)
+        self._withdrawn.append(("ambiguous", f"{row.side}:{row.record}"))
+        why = self._no_create(row, side)
+        if why is not None:
+            self._rest([row], "parked", why)
+            return
+        values, waits, faults = {}, [], dict(row.faults)
+        for entry in scope.maps.entries:
+            if not entry.flows[side.other] or entry.name not in row.out:
+                continue
+            value = self._references.translate(entry, side, row.out[entry.name])
+            if (missing := _first_unlinked(value)) is not None:
+                waits.append(f"waits for {missing.module} {missing.record}, which has no counterpart yet")
+            elif not _empty(value):
+                values[entry.name] = value
+        faults.update(self._missing_required(side.other, values) if not waits else {})
+        if faults:
+            self._refuse([row], "; ".join(f"{name}: {why}" for name, why in faults.items()))
+            return
+        if waits:
+            self._rest([row], "waiting", waits[0])
+            return
+        self._create(row, side, values)
+
+    def _no_create(self, row: Staged, side: Side) -> str | None:
+        if row.condition != "live":
+            return (
+                f"the record is {row.condition}" if row.condition != "out" else "outside the module's filter"
+            )
+        flow = {Direction.BOTH: None, Direction.TO_RIGHT: Side.LEFT, Direction.TO_LEFT: Side.RIGHT}
+        source = flow[self.scope.module.direction]
+        if source is not None and source is not side:
+            return "nothing is created against the module's direction"
+        if not self.scope.can(side.other, "create"):
+            return "the other end cannot create records"
+        return None
+
+    def _missing_required(self, target: Side, values: dict[str, Any]) -> dict[str, str]:
+        """Required fields of the target that nothing fills, known before the remote refuses the call."""
+        filled = {
+            entry.ends[target].path.root  # type: ignore[union-attr]
+            for entry in self.scope.maps.entries
+            if entry.name in values and entry.ends[target].path is not None
+        }
+        remote = self.scope.ends[target].remote
+        return {
+            f.name: f"{remote.name} needs it and the record has none"
+            for f in remote.fields
+            if f.required and f.name not in filled
+        }
+
+    def _create(self, row: Staged, side: Side, values: dict[str, Any]) -> None:
+        ids: list[str | None] = [None, None]
+        ids[side] = row.record
+        link = _new_link(self.scope, ids[0], ids[1], {"created": int(side.other)})
+        link.base[side] = dict(row.own)
+        self._take(link, side, row)
+        fields = {
+            name: self._field(row, side, name, value, "new at this end", MISSING)
+            for name, value in values.items()
+        }
+        self._made.append(link)
+        self._operate(link, side.other, "create", {"fields": fields, "alone": True}, row, None)
+        self._rest([row], "writing", "")
+
+    # a linked pair
+
+    def _decide_pair(self, pair: _Pair) -> None:
+        link = pair.link
+        rows = [row for row in pair.rows if row is not None]
+        before = list(link.states)
+        adopting = [
+            row is not None
+            and link.prints[s] is None
+            and bool(row.version)
+            and row.version == link.versions[s]
+            for s, row in zip(Side, pair.rows, strict=True)
+        ]
+        for side in Side:
+            row = pair.rows[side]
+            if row is not None:
+                self._take(link, side, row)
+        self._links.append(link)
+        if link.ids[0] is None or link.ids[1] is None:
+            self._rest(rows, "writing", "its counterpart is being created")
+            return
+        live = link.states == before == ["live", "live"]
+        if not live and self._decide_states(pair, before):
+            return
+        self._merge(pair, adopting)
+
+    def _take(self, link: Link, side: Side, row: Staged) -> None:
+        """What a link remembers of a record, its base apart."""
+        link.versions[side] = row.version
+        link.prints[side] = row.print
+        link.states[side] = row.condition
+        link.keys[side] = row.ref_key
+        link.locks[side] = row.lock
+        for name in link.open & row.own.keys():
+            link.base[side][name] = row.own[name]
+        if row.recheck is not None or self.scope.module.recheck.get(self.scope.ends[side].system):
+            link.recheck = row.recheck
+
+    def _decide_states(self, pair: _Pair, before: list[str]) -> bool:
+        """Deletes, archives, restores and leaving the filter. True when nothing is left to merge."""
+        link, scope = pair.link, self.scope
+        rows = [row for row in pair.rows if row is not None]
+        if link.states == ["live", "live"]:
+            unread = [side for side in Side if pair.rows[side] is None]
+            self.again.update((side, link.ids[side] or "") for side in unread)
+            self._rest(rows if unread else [], "waiting", "back in step; the other end is being read again")
+            return bool(unread)
+        for side in Side:
+            gone, now = link.states[side] in ("deleted", "archived"), link.states[side]
+            if now == before[side] or not gone:
+                continue
+            self._audit.append(Audit(event=now, link=link.id, side=side, record=link.ids[side]))
+            if link.states[side.other] != "live":
+                continue
+            rule = scope.module.deletes.get(scope.ends[side.other].system, DeleteRule.IGNORE)
+            if rule is DeleteRule.IGNORE:
+                continue
+            other = pair.rows[side.other]
+            if other is not None and self._edited(link, side.other, other):
+                subject, detail = str(link.id), {"side": int(side), "state": now}
+                self._questions.append(
+                    Question(kind="deleted-and-edited", subject=subject, link=link.id, detail=detail)
+                )
+                self._rest(rows, "conflict", f"{now} at one end and edited at the other")
+                return True
+            self._operate(link, side.other, rule.value, {"fields": {}, "alone": True}, pair.rows[side], other)
+            self._rest(rows, "writing", "")
+            return True
+        if "archived" in link.states and "live" in link.states and "archived" in before:
+            back = next(side for side in Side if link.states[side] == "live")
+            if before[back] == "archived" and scope.can(back.other, "restore"):
+                body = {"fields": {}, "alone": True}
+                self._operate(link, back.other, "restore", body, pair.rows[back], pair.rows[back.other])
+                self._rest(rows, "writing", "")
+                return True
+        self._settle(rows)
+        return True
+
+    def _edited(self, link: Link, side: Side, row: Staged) -> bool:
+        return any(
+            changed(entry, row.own.get(entry.name, MISSING), link.base[side].get(entry.name, MISSING))
+            for entry in self.scope.maps.entries
+            if entry.name not in link.open
+        )
+
+    def _merge(self, pair: _Pair, adopting: list[bool]) -> None:
+        scope, link = self.scope, pair.link
+        for side in Side:
+            row = pair.rows[side]
+            if row is not None and adopting[side]:
+                _adopt(link, side, row)
+        systems = {end.system: Side(side) for side, end in enumerate(scope.ends)}
+        left, right = pair.rows
+        newer = newer_side(left.modified if left else None, right.modified if right else None)
+        merge = merge_pair(
+            scope.maps.entries,
+            lambda entry, side: self._edit(pair, entry, side),
+            scope.module.conflicts,
+            systems,
+            newer,
+        )
+        for name in merge.agreed:
+            self._agree(pair, name, merge.verdicts[name])
+        self._need_again(pair, merge)
+        locked = self._drop_locked(pair, merge)
+        written = self._write(pair, merge, alone=not locked and not _outstanding(merge))
+        self._conclude(pair, merge, locked, written)
+
+    def _edit(self, pair: _Pair, entry: MapEntry, side: Side) -> Edit:
+        link, row, name = pair.link, pair.rows[side], entry.name
+        stored = link.base[side].get(name, MISSING)
+        base = MISSING if name in link.open else stored
+        if row is None:
+            return Edit(value=stored, base=base)
+        value = row.own.get(name, MISSING)
+        out = row.out.get(name, MISSING)
+        fault = row.faults.get(name, "")
+        if fault and value is MISSING:
+            value = stored if stored is not MISSING else None
+        seen = name + RENDERED
+        is_changed = changed(entry, value, base) or (
+            base is not MISSING and seen in row.own and row.own[seen] != link.base[side].get(seen)
+        )
+        if fault and base is not MISSING and row.own.get(name, MISSING) is MISSING:
+            is_changed = True
+        if out is not MISSING:
+            out = self._references.translate(entry, side, out)
+        return Edit(value=value, base=base, out=out, fault=fault, changed=is_changed)
+
+    def _agree(self, pair: _Pair, name: str, verdict: Verdict) -> None:
+        link = pair.link
+        for side in Side:
+            row = pair.rows[side]
+            if row is not None:
+                _rebase(link, side, row, name)
+        link.open.discard(name)
+        self._withdrawn.append(("conflict", f"{link.id}:{name}"))
+        if verdict.outcome is Outcome.DRIFT:
+            detail = {"fields": {name: {"why": verdict.why}}}
+            self._audit.append(Audit(event="drift", link=link.id, detail=detail))
+
+    def _need_again(self, pair: _Pair, merge: Merge) -> None:
+        """A value that must be carried over from an end that was not read in this pass."""
+        for name in merge.of(Outcome.HELD):
+            entry = self.scope.maps.by_name[name]
+            for side in Side:
+                if pair.rows[side] is None and entry.flows[side.other] and name in pair.link.open:
+                    self.again.add((side, pair.link.ids[side] or ""))
+
+    def _drop_locked(self, pair: _Pair, merge: Merge) -> dict[str, str]:
+        """Take out what the remote is known to refuse; the reason by map."""
+        locked: dict[str, str] = {}
+        for side in Side:
+            lock = pair.link.locks[side]
+            if lock is None:
+                continue
+            for name in list(merge.writes[side]):
+                path = self.scope.maps.by_name[name].ends[side].path
+                if path is not None and path.root not in lock["editable"]:
+                    del merge.writes[side][name]
+                    locked[name] = lock["reason"]
+        return locked
+
+    def _write(self, pair: _Pair, merge: Merge, *, alone: bool) -> bool:
+        both = bool(merge.writes[0]) and bool(merge.writes[1])
+        for side in Side:
+            if not merge.writes[side]:
+                continue
+            source = pair.rows[side.other]
+            assert source is not None
+            fields: dict[str, Any] = {}
+            removed: dict[str, list[str]] = {}
+            for name, value in merge.writes[side].items():
+                entry, verdict = self.scope.maps.by_name[name], merge.verdicts[name]
+                target = pair.rows[side]
+                before = (target.own if target else pair.link.base[side]).get(name, MISSING)
+                if entry.is_list:
+                    stored = before if before is not MISSING and before is not None else []
+                    value, removed[name] = match_items(entry, side, value or [], stored)
+                fields[name] = self._field(source, side.other, name, value, verdict.why, before)
+                if verdict.rule is not None:
+                    fields[name]["rule"] = str(verdict.rule)
+                if verdict.lost is not MISSING:
+                    fields[name]["lost"] = verdict.lost
+            body = {"fields": fields, "removed": removed, "alone": alone and not both}
+            self._operate(pair.link, side, "update", body, source, pair.rows[side])
+        return any(merge.writes)
+
+    def _conclude(self, pair: _Pair, merge: Merge, locked: dict[str, str], written: bool) -> None:
+        rows, link = [row for row in pair.rows if row is not None], pair.link
+        for name in merge.of(Outcome.ASK):
+            verdict = merge.verdicts[name]
+            values = [(r.own if r else link.base[s]).get(name) for s, r in zip(Side, pair.rows, strict=True)]
+            detail = {"field": name, "left": values[0], "right": values[1], "rule": str(verdict.rule)}
+            self._questions.append(
+                Question(kind="conflict", subject=f"{link.id}:{name}", link=link.id, detail=detail)
+            )
+        if written:
+            self._rest(rows, "writing", "")
+            return
+        held = {n: merge.verdicts[n].why for n in merge.of(Outcome.HELD) if self._faulty(pair, n)}
+        if asked := merge.of(Outcome.ASK):
+            self._rest(rows, "conflict", f"both ends changed {', '.join(asked)}")
+        elif waits := merge.of(Outcome.WAIT):
+            self._rest(rows, "waiting", merge.verdicts[waits[0]].why)
+        elif held:
+            self._refuse(rows, "; ".join(f"{name}: {why}" for name, why in held.items()))
+        elif locked:
+            reason = next(iter(locked.values()))
+            why = f"{reason}; not written: {', '.join(locked)}"
+            if any(row.reason != why for row in rows):
+                detail = {"fields": {name: {"why": text} for name, text in locked.items()}}
+                self._audit.append(Audit(event="locked", link=link.id, detail=detail))
+            self._rest(rows, "locked", why)
+        else:
+            self._settle(rows)
+            if not merge.verdicts:
+                self.scope.totals.unchanged += 1
+
+    def _faulty(self, pair: _Pair, name: str) -> bool:
+        return any(row is not None and name in row.faults for row in pair.rows)
+
+    # writing down
+
+    def _field(
+        self, source: Staged, side: Side, name: str, value: Any, why: str, before: Any
+    ) -> dict[str, Any]:
+        detail: dict[str, Any] = {"set": pending_mark(value), "own": source.own.get(name), "why": why}
+        if name + RENDERED in source.own:
+            detail["seen"] = source.own[name + RENDERED]
+        if before is not MISSING:
+            detail["before"] = before
+        return detail
+
+    def _operate(
+        self,
+        link: Link,
+        side: Side,
+        kind: str,
+        body: dict[str, Any],
+        source: Staged | None,
+        target: Staged | None,
+    ) -> None:
+        operation = next_id()
+        body["source"] = {"side": int(side.other), "record": link.ids[side.other]}
+        body["version"] = link.versions[side]
+        body["attempts"] = max((row.attempts for row in (source, target) if row is not None), default=0)
+        if target is not None:
+            body["read_at"] = target.read_at.isoformat()
+        self._operations.append(
+            Operation(
+                id=operation,
+                pass_id=self.scope.pass_id,
+                side=side,
+                kind=kind,
+                link=link.id,
+                record=link.ids[side],
+                key=f"syncline-{operation:x}",
+                body=body,
+                made_at=self.scope.now(),
+            )
+        )
+
+    def _settle(self, rows: list[Staged]) -> None:
+        self._settled.extend((row.side, row.record) for row in rows)
+
+    def _rest(self, rows: list[Staged], status: str, why: str) -> None:
+        self._resting.extend((r.side, r.record, status, why, None, r.attempts) for r in rows)
+
+    def _refuse(self, rows: list[Staged], why: str) -> None:
+        """A record that cannot be carried over as it is: it rests until it, or the spec, changes."""
+        for row in rows:
+            if row.reason != why:
+                detail = {"message": why}
+                self._audit.append(Audit(event="refused", side=row.side, record=row.record, detail=detail))
+            self._resting.append((row.side, row.record, "failed", why, None, row.attempts))
+
+
+def _adopt(link: Link, side: Side, row: Staged) -> None:
+    """The record at the very version that our own write made: what it holds is what the remote stored."""
+    for name in link.base[side]:
+        if name.removesuffix(RENDERED) not in link.open and name in row.own:
+            link.base[side][name] = row.own[name]
+
+
+def _rebase(link: Link, side: Side, row: Staged, name: str) -> None:
+    link.base[side][name] = row.own.get(name)
+    if name + RENDERED in row.own:
+        link.base[side][name + RENDERED] = row.own[name + RENDERED]
+
+
+def _outstanding(merge: Merge) -> bool:
+    held = (Outcome.ASK, Outcome.WAIT, Outcome.HELD)
+    return any(verdict.outcome in held for verdict in merge.verdicts.values())
+
+
+def _first_unlinked(value: Any) -> Unlinked | None:
+    if isinstance(value, Unlinked):
+        return value
+    if isinstance(value, list):
+        for item in value:
+            for inner in item.values():
+                if isinstance(inner, Unlinked):
+                    return inner
+    return None
+
+
+def _empty(value: Any) -> bool:
+    return value is None or (not isinstance(value, list) and blank(value)) or value == []

@@ -1,0 +1,139 @@
+"""References: the identity of one record at one end, told as the other end calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from syncline.mapping.module import ITEM_ID, MapEntry, Side
+from syncline.reconcile.merge import Pending, Unlinked
+from syncline.run.scope import Scope
+from syncline.store.ledger import Link, Staged
+
+_Key = tuple[str, int, str, str]  # module, side in that module, "id" or "key", identity
+
+
+class References:
+    """Translates the references of a batch of staged rows, each link looked up once."""
+
+    def __init__(self, scope: Scope, db: Connection, rows: Iterable[Staged]) -> None:
+        self._scope = scope
+        self._links: dict[_Key, Link] = {}
+        self._load(db, self._wanted(rows))
+
+    def translate(self, entry: MapEntry, source: Side, out: Any) -> Any:
+        """``out`` of a map with references replaced by the other end's identity: text, or Pending for a
+        record that this pass is creating, or Unlinked."""
+        if entry.is_list:
+            subs = {sub.name: sub for sub in entry.ends[source].items if sub.map.ref is not None}
+            if not subs or out is None:
+                return out
+            return [
+                {name: self._one(subs[name], source, v) if name in subs else v for name, v in item.items()}
+                for item in out
+            ]
+        return self._one(entry, source, out) if entry.map.ref is not None else out
+
+    def _one(self, entry: MapEntry, source: Side, identity: Any) -> Any:
+        if identity is None:
+            return None
+        key = self._key(entry, source, identity)
+        link = self._links.get(key) if key else None
+        if link is None:
+            return Unlinked(entry.map.ref or "", str(identity))
+        side = self._side(entry, source.other)
+        by_key = _by(entry, source.other) == "key"
+        found = (link.keys if by_key else link.ids)[side]
+        return found if found is not None else Pending(link.id)
+
+    def _wanted(self, rows: Iterable[Staged]) -> set[_Key]:
+        wanted: set[_Key] = set()
+        for row in rows:
+            source = Side(row.side)
+            for entry in self._scope.maps.entries:
+                for sub, identity in _identities(entry, source, row.out.get(entry.name)):
+                    key = self._key(sub, source, identity)
+                    if key is not None:
+                        wanted.add(key)
+        return wanted
+
+    def _key(self, entry: MapEntry, source: Side, identity: Any) -> _Key | None:
+        if entry.map.ref is None or entry.map.ref not in self._scope.scopes:
+            return None
+        return (entry.map.ref, self._side(entry, source), _by(entry, source), str(identity))
+
+    def _side(self, entry: MapEntry, side: Side) -> Side:
+        """The side, in the referred module, of the system that is on ``side`` here."""
+        return self._scope.scopes[entry.map.ref or ""].side_of(self._scope.ends[side].system)
+
+    def _load(self, db: Connection, wanted: set[_Key]) -> None:
+        groups: dict[tuple[str, int, str], list[str]] = {}
+        for module, side, by, identity in wanted:
+            groups.setdefault((module, side, by), []).append(identity)
+        for (module, side, by), identities in groups.items():
+            ledger = self._scope.scopes[module].ledger
+            find = ledger.links_by_key if by == "key" else ledger.links_of
+            for identity, link in find(db, side, identities).items():
+                self._links[module, side, by, identity] = link
+
+
+def pending_mark(value: Any) -> Any:
+    """A value as the journal keeps it: a record that is still to be created is named by its link."""
+    if isinstance(value, Pending):
+        return {"$link": value.link}
+    if isinstance(value, list):
+        return [{k: pending_mark(v) for k, v in item.items()} for item in value]
+    return value
+
+
+def marked_links(value: Any) -> Iterable[int]:
+    """The links named in a journalled value."""
+    if isinstance(value, dict):
+        if "$link" in value:
+            yield int(value["$link"])
+        else:
+            for inner in value.values():
+                yield from marked_links(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from marked_links(inner)
+
+
+def resolve_marks(scope: Scope, entry: MapEntry, side: Side, value: Any, links: dict[int, Link]) -> Any:
+    """A journalled value with each named link replaced by its record at ``side``; raises KeyError for one
+    that has none."""
+    if isinstance(value, dict) and "$link" in value:
+        link = links[int(value["$link"])]
+        there = scope.scopes[entry.map.ref or ""].side_of(scope.ends[side].system)
+        found = (link.keys if _by(entry, side) == "key" else link.ids)[there]
+        if found is None:
+            raise KeyError(link.id)
+        return found
+    if entry.is_list and isinstance(value, list):
+        subs = {sub.name: sub for sub in entry.ends[side].items}
+        return [
+            {
+                name: v if name == ITEM_ID else resolve_marks(scope, subs[name], side, v, links)
+                for name, v in item.items()
+            }
+            for item in value
+        ]
+    return value
+
+
+def _identities(entry: MapEntry, source: Side, out: Any) -> Iterable[tuple[MapEntry, Any]]:
+    if entry.is_list:
+        for sub in entry.ends[source].items:
+            if sub.map.ref is not None:
+                for item in out or ():
+                    if item.get(sub.name) is not None:
+                        yield sub, item[sub.name]
+    elif entry.map.ref is not None and out is not None:
+        yield entry, out
+
+
+def _by(entry: MapEntry, side: Side) -> str:
+    field = entry.ends[side].field
+    return field.reference.by if field is not None and field.reference is not None else "id"

@@ -1,0 +1,114 @@
+"""A module at work: its maps, its two sessions and its rows, for one pass."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from syncline.connect.contract import Account, RemoteModule, Session
+from syncline.mapping.module import ModuleMap, Side
+from syncline.spec.model import Module
+from syncline.store.database import Database
+from syncline.store.ledger import Ledger
+
+#: How long a refused record rests before the next try, by the number of tries so far; then it is dead.
+RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (5, 30, 120, 480, 1440, 1440, 1440))
+
+
+@dataclass(slots=True, kw_only=True)
+class ScopeEnd:
+    """One end of a module at work. ``skew``: the remote's clock minus ours."""
+
+    system: str
+    remote: RemoteModule
+    session: Session
+    account: Account
+    skew: timedelta = timedelta()
+
+
+@dataclass(slots=True, kw_only=True)
+class Totals:
+    """What one pass of one module did: counts by system for what happens at an end."""
+
+    read: Counter[str] = field(default_factory=Counter)
+    created: Counter[str] = field(default_factory=Counter)
+    updated: Counter[str] = field(default_factory=Counter)
+    archived: Counter[str] = field(default_factory=Counter)
+    deleted: Counter[str] = field(default_factory=Counter)
+    linked: int = 0
+    unchanged: int = 0
+
+
+class Scope:
+    """One module of one spec between two organisations, during one pass.
+
+    ``fence`` is called with the connection in every transaction that writes, and raises LeaseLost when
+    another process has taken over. ``now`` gives the instant, aware UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        module: Module,
+        maps: ModuleMap,
+        ends: tuple[ScopeEnd, ScopeEnd],
+        database: Database,
+        ledger: Ledger,
+        pass_id: int,
+        fence: Callable[[Connection], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.module = module
+        self.maps = maps
+        self.ends = ends
+        self.database = database
+        self.ledger = ledger
+        self.pass_id = pass_id
+        self.fence = fence
+        self.now = now
+        self.totals = Totals()
+        self.scopes: Mapping[str, Scope] = {}
+
+    @property
+    def name(self) -> str:
+        return self.module.name
+
+    def side_of(self, system: str) -> Side:
+        return Side.LEFT if self.ends[0].system == system else Side.RIGHT
+
+    def can(self, side: Side, kind: str) -> bool:
+        """Whether the remote module at an end has this kind of write."""
+        capabilities = self.ends[side].remote.capabilities
+        return {
+            "create": capabilities.create_batch > 0,
+            "update": capabilities.update_batch > 0,
+            "archive": capabilities.archive,
+            "restore": capabilities.archive,
+            "delete": capabilities.delete,
+        }[kind]
+
+    def today(self, side: Side) -> str:
+        """The calendar day at an end's organisation."""
+        return local_day(self.now(), self.ends[side].account.timezone)
+
+    def retry(self, attempts: int) -> tuple[str, datetime | None]:
+        """The status and the due instant of a row that has failed so many times."""
+        if attempts > len(RETRY_DELAYS):
+            return "dead", None
+        return "failed", self.now() + RETRY_DELAYS[attempts - 1]
+
+
+def local_day(now: datetime, timezone: str | None) -> str:
+    """The calendar day in a time zone (IANA name; UTC when unknown)."""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        zone: Any = ZoneInfo(timezone) if timezone else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        zone = UTC
+    return now.astimezone(zone).date().isoformat()
