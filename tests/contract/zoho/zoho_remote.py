@@ -87,7 +87,6 @@ def start(world: World | None = None, *, limits: bool = False) -> Iterator[Remot
         tokens = exchange(server, sandbox.credentials()["grant_token"])
         authorization = f"Zoho-oauthtoken {tokens['access_token']}"
         with httpx.Client(
-            verify=False,
             base_url=server.base_url,
             headers={"Authorization": authorization},
             trust_env=False,
