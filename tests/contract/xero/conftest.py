@@ -1,0 +1,130 @@
+"""A Xero sandbox on a loopback port, and a signed-in raw client for it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from syncline.connect.sandbox import SandboxServer, SandboxSettings, make_world
+from syncline_xero.sandbox import XeroSandbox
+
+SCOPES = (
+    "offline_access openid profile email accounting.contacts accounting.invoices accounting.payments"
+    " accounting.settings"
+)
+API = "/api.xro/2.0"
+
+
+class Remote:
+    """A running sandbox and a raw HTTP client signed in to its first organisation."""
+
+    def __init__(self, data: str | int = "empty", *, limits: bool = False, keep: Any = None) -> None:
+        self.sandbox = XeroSandbox(SandboxSettings(limits=limits, keep=keep))
+        if self.sandbox.tables.empty:
+            self.sandbox.seed(make_world(data))
+        self.server = SandboxServer(self.sandbox)
+        self.base_url = self.server.base_url
+        self.credentials = self.sandbox.credentials()
+        self.tenant, self.other_tenant = (o["id"] for o in self.credentials["organisations"])
+        # verify: plain http needs no certificates, and loading them is half the cost of a client.
+        self.http = httpx.Client(base_url=self.base_url, headers={"Accept": "application/json"}, verify=False)
+        self.tokens: dict[str, Any] = {}
+
+    @property
+    def client(self) -> tuple[str, str]:
+        return (self.credentials["client_id"], self.credentials["client_secret"])
+
+    def authorize(self, **changes: str) -> httpx.Response:
+        asked = {
+            "response_type": "code",
+            "client_id": self.client[0],
+            "redirect_uri": self.credentials["redirect_uri"],
+            "scope": SCOPES,
+            "state": "st&te",
+        }
+        return self.http.get("/identity/connect/authorize", params={**asked, **changes})
+
+    def code(self, **changes: str) -> str:
+        return parse_qs(urlsplit(self.authorize(**changes).headers["location"]).query)["code"][0]
+
+    def token(self, **form: str) -> httpx.Response:
+        return self.http.post("/connect/token", data=form, auth=self.client)
+
+    def sign_in(self, scope: str = SCOPES) -> dict[str, Any]:
+        verifier = secrets.token_urlsafe(48)
+        digest = hashlib.sha256(verifier.encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        code = self.code(scope=scope, code_challenge=challenge, code_challenge_method="S256")
+        answer = self.token(
+            grant_type="authorization_code",
+            code=code,
+            redirect_uri=self.credentials["redirect_uri"],
+            code_verifier=verifier,
+        )
+        self.tokens = answer.json()
+        self.use(self.tokens["access_token"])
+        self.http.headers["xero-tenant-id"] = self.tenant
+        return self.tokens
+
+    def use(self, access_token: str) -> None:
+        self.http.headers["Authorization"] = f"Bearer {access_token}"
+
+    def get(self, path: str, **kwargs: Any) -> httpx.Response:
+        return self.http.get(API + path, **kwargs)
+
+    def put(self, path: str, body: Any, **kwargs: Any) -> httpx.Response:
+        return self.http.put(API + path, json=body, **kwargs)
+
+    def post(self, path: str, body: Any, **kwargs: Any) -> httpx.Response:
+        return self.http.post(API + path, json=body, **kwargs)
+
+    def delete(self, path: str) -> httpx.Response:
+        return self.http.delete(API + path)
+
+    def make(self, collection: str, body: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+        """Create one record through the API and return it."""
+        answer = self.put(f"/{collection}", body, **kwargs)
+        assert answer.status_code == 200, answer.text
+        made: dict[str, Any] = answer.json()[collection][0]
+        return made
+
+    def close(self) -> None:
+        self.http.close()
+        self.server.close()
+
+
+@pytest.fixture
+def open_remote() -> Iterator[Callable[..., Remote]]:
+    opened: list[Remote] = []
+
+    def start(*args: Any, **kwargs: Any) -> Remote:
+        remote = Remote(*args, **kwargs)
+        opened.append(remote)
+        remote.sign_in()
+        return remote
+
+    yield start
+    for remote in opened:
+        remote.close()
+
+
+@pytest.fixture
+def remote(open_remote: Callable[..., Remote]) -> Remote:
+    """An empty organisation, signed in, limits off."""
+    return open_remote("empty")
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Remote]:
+    """The small business, signed in, limits off: to be read, not changed."""
+    started = Remote("demo")
+    started.sign_in()
+    yield started
+    started.close()
