@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from syncline.spec.problems import Place, Problem, SpecError
+from syncline.spec.tree import Mark, place_at
 
-_ENV = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+#: ``${env:NAME}`` and ``${env:NAME:-default}``: group 1 the name, group 2 the default.
+ENV_NAME = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 class Direction(StrEnum):
@@ -40,12 +42,12 @@ class EnvText:
 
     def unset(self, environ: Mapping[str, str]) -> tuple[str, ...]:
         """The names without a value and without a default, in order."""
-        return tuple(m[1] for m in _ENV.finditer(self.raw) if m[2] is None and not environ.get(m[1]))
+        return tuple(m[1] for m in ENV_NAME.finditer(self.raw) if m[2] is None and not environ.get(m[1]))
 
     @property
     def literal(self) -> bool:
         """No environment name in it at all."""
-        return _ENV.search(self.raw) is None
+        return ENV_NAME.search(self.raw) is None
 
     def value(self, environ: Mapping[str, str]) -> str:
         """The text with every name replaced; raises SpecError at this place for a name that is not set."""
@@ -62,7 +64,7 @@ class EnvText:
                     for name in missing
                 ]
             )
-        return _ENV.sub(lambda m: environ.get(m[1]) or m[2] or "", self.raw)
+        return ENV_NAME.sub(lambda m: environ.get(m[1]) or m[2] or "", self.raw)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,19 +110,29 @@ class ConflictRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expression:
-    """A Jinja expression or text with expressions in it, as written; ``place`` is that of its first character."""
+    """A Jinja expression or text with expressions in it, as written; ``place`` is that of its first
+    character.
+
+    ``marks``: how a text of several lines, or with escapes, is laid out in the file.
+    """
 
     source: str
     place: Place
+    marks: tuple[Mark, ...] = ()
+
+    def at(self, offset: int) -> Place:
+        """The place of the character at ``offset`` (from 0) of the source."""
+        return place_at(self.place, self.marks, offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchKey:
-    """``Account_Name | fold``: a path, then filters by name, applied in order."""
+    """``Account_Name | fold``: a path, then filters by name, applied in order. ``filter_places``: of each."""
 
     path: str
     filters: tuple[str, ...]
     place: Place
+    filter_places: tuple[Place, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,8 +155,9 @@ class FieldMap:
     inside one item of a list, with ``key`` the one of them that tells items apart (``None``: by the
     remote's own item ids and order). ``values``: pairs of (left, right) choice values. ``direction`` is
     already resolved from the module's and the map's own. ``enforce``: a one-way map puts back its
-    source's value. ``tolerance``: numbers that differ by no more are equal. ``places``: where each key of
-    the map stands (``""``: the map's own name).
+    source's value. ``tolerance``: numbers that differ by no more are equal. ``places``: by key of the
+    map, where its value begins, or the key itself before a map or a list (``""``: the map's own name;
+    ``values.0.crm``: one value of ``values``).
     """
 
     name: str
@@ -186,7 +199,8 @@ class Limits:
 class Module:
     """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
     true for records in scope. ``recheck``: by system, an expression that names the day on which a record must
-    be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the spec's.
+    be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the
+    spec's.
     """
 
     name: str
@@ -218,9 +232,9 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One client's spec. ``file``: the file that was asked for. ``transforms``: the macro files it imports, as
-    written. ``modules``: the enabled and the disabled ones. ``digests``: for each module, a hash of everything
-    that decides its values (not of environment values, names of files, limits or schedules)."""
+    """One client's spec. ``file``: the file that was asked for. ``transforms``: the macro files it imports,
+    as written. ``modules``: the enabled and the disabled ones. ``digests``: for each module, a hash of
+    everything that decides its values (not of environment values, names of files, limits or schedules)."""
 
     name: str
     file: str

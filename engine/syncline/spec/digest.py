@@ -1,0 +1,83 @@
+"""A short print of everything in a spec that decides a module's values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any
+
+from syncline.spec.macros import MacroSource
+from syncline.spec.model import EnvText, FieldMap, Module, Spec, System
+
+
+def module_digests(spec: Spec, macros: Iterable[MacroSource]) -> dict[str, str]:
+    """By module: 32 hexadecimal digits that change when its maps, rules, ends, macros or its systems' options
+    and declared fields do, and not with places, limits, schedules or the environment."""
+    imported = [macro.text for macro in macros]
+    digests = {}
+    for module in spec.modules.values():
+        told = [
+            _module(module),
+            imported,
+            [_end(spec.systems[e.system], e.module) for e in (module.left, module.right)],
+        ]
+        text = json.dumps(told, sort_keys=True, ensure_ascii=False, default=_json)
+        digests[module.name] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return digests
+
+
+def _module(module: Module) -> dict[str, Any]:
+    return {
+        "ends": [[end.system, end.module] for end in (module.left, module.right)],
+        "match": [
+            [[key.path, key.filters] for key in (rule.left, rule.right)] + [list(rule.agree)]
+            for rule in module.match
+        ],
+        "where": _sources(module.where),
+        "recheck": _sources(module.recheck),
+        "deletes": dict(module.deletes),
+        "fields": {
+            fmap.name: [_map(fmap), (fmap.conflicts or module.conflicts).prefer]
+            for fmap in module.fields.values()
+        },
+    }
+
+
+def _map(fmap: FieldMap) -> dict[str, Any]:
+    return {
+        "paths": [fmap.left, fmap.right],
+        "direction": fmap.direction,
+        "to": _sources(fmap.to),
+        "ref": fmap.ref,
+        "each": None if fmap.each is None else {name: _map(sub) for name, sub in fmap.each.items()},
+        "key": fmap.key,
+        "values": fmap.values,
+        "enforce": fmap.enforce,
+        "tolerance": fmap.tolerance,
+    }
+
+
+def _sources(expressions: Any) -> dict[str, str]:
+    return {system: expression.source for system, expression in expressions.items()}
+
+
+def _end(system: System, module: str) -> dict[str, Any]:
+    declared = system.fields.get(module, {})
+    return {
+        "connector": system.connector,
+        "options": system.options,
+        "fields": {
+            name: [own.type, own.max_length, own.required, own.read_only, own.unique, own.choices]
+            for name, own in declared.items()
+        },
+    }
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, EnvText):
+        return None  # where a value comes from does not decide it
+    if isinstance(value, Decimal):
+        return {"decimal": str(value)}
+    raise TypeError(type(value).__name__)

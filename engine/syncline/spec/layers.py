@@ -1,0 +1,317 @@
+"""A spec with the bases it extends, laid over one another.
+
+``extends`` names one base: a packaged one by name, or a file by a path relative to the file that says it.
+Maps are merged key by key, ``null`` removes what the base has, anything else replaces it. Each value keeps
+the place of the file that it came from. A base's own ``spec``, ``name`` and ``extends`` are its own and are
+not inherited.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from syncline.bundle import Kind, bundled
+from syncline.spec.nearest import did_you_mean
+from syncline.spec.problems import Place, Problem, Severity
+from syncline.spec.source import MAX_BYTES, Source, decode, read_tree, too_big
+from syncline.spec.tree import Entry, List, Map, Scalar
+
+MAX_LAYERS = 10
+_OWN_KEYS = ("spec", "name", "extends")
+_ENDINGS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Layered:
+    """The merged document (``None``: a layer could not be read), the problems, and every file read, by the
+    name that places use, the spec's own first: its text, and the folder that it is in (``None``: not a plain
+    file)."""
+
+    tree: Map | None
+    problems: tuple[Problem, ...]
+    sources: Mapping[str, Source]
+    folders: Mapping[str, Path | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """One file as read. ``at``: where it is; ``identity``: the same for every way of naming the file."""
+
+    at: Traversable | Path
+    identity: str
+    source: Source | None
+    tree: Map | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class Bases:
+    """Where packaged bases are looked up, and the files already read.
+
+    ``bundles``: folders that hold ``specs/``, beside the engine's own. One object serves many specs: a base
+    that they share is read once.
+    """
+
+    bundles: Sequence[Traversable | Path] = ()
+    _read: dict[str, _Document] = field(default_factory=dict)
+
+    def named(self, kind: Kind, name: str, ending: str) -> list[Traversable | Path]:
+        """The packaged files of that name; two when bundles clash."""
+        found = (folder / f"{name}{ending}" for folder in self._folders(kind))
+        return [each for each in found if each.is_file()]
+
+    def names(self, kind: Kind, ending: str) -> list[str]:
+        """Every packaged file of a kind, without its ending."""
+        return sorted(
+            {
+                each.name.removesuffix(ending)
+                for folder in self._folders(kind)
+                if folder.is_dir()
+                for each in folder.iterdir()
+                if each.name.endswith(ending)
+            }
+        )
+
+    def read(self, at: Traversable | Path, file: str) -> _Document:
+        """The file at that location, from memory if it was read before under the same name."""
+        if file not in self._read:
+            self._read[file] = _read(at, file)
+        return self._read[file]
+
+    def _folders(self, kind: Kind) -> list[Traversable | Path]:
+        return [bundled(kind), *(bundle / kind for bundle in self.bundles)]
+
+
+def read_layers(path: Path | str, bases: Bases) -> Layered:
+    """The spec at ``path`` merged with all it extends; never raises for what a file holds."""
+    document = _read(Path(path), str(path))  # not remembered: it may have changed when it is asked for again
+    sources: dict[str, Source] = {}
+    folders: dict[str, Path | None] = {}
+    problems: list[Problem] = []
+    chain: list[_Document] = []
+    while True:
+        chain.append(document)
+        problems += document.problems
+        if document.source is not None:
+            sources[document.source.file] = document.source
+            folders[document.source.file] = document.at.parent if isinstance(document.at, Path) else None
+        if document.tree is None:
+            return Layered(None, tuple(problems), sources, folders)
+        link = document.tree.entries.get("extends")
+        if link is None or (isinstance(link.node, Scalar) and link.node.value is None):
+            break
+        found = _base(document, link, chain, bases)
+        if isinstance(found, Problem):
+            return Layered(None, (*problems, found), sources, folders)
+        document = found
+    merged = Map(chain[-1].tree.place) if chain[-1].tree else None
+    for layer in reversed(chain):
+        if layer.tree is None or merged is None:
+            continue
+        own = layer is chain[0]
+        if not own:
+            problems += _check_version(layer.tree)
+        overlay = layer.tree if own else _without_own_keys(layer.tree)
+        merged = merge(merged, overlay, problems, inherits=layer is not chain[-1])
+    if merged is not None:
+        entries = {key: entry for key, entry in merged.entries.items() if key != "extends"}
+        # The order of the top is the asking file's to choose: it names the spec.
+        first: dict[str, Entry] = {key: entries.pop(key) for key in ("spec", "name") if key in entries}
+        merged = Map(
+            chain[0].tree.place if chain[0].tree else merged.place, {**first, **entries}, merged.size
+        )
+    return Layered(merged, tuple(problems), sources, folders)
+
+
+def merge(base: Map, overlay: Map, problems: list[Problem] | None = None, *, inherits: bool = True) -> Map:
+    """``overlay`` laid over ``base``: the base's order, new keys after it; the result holds no null but in
+    lists.
+
+    Reports a null that removes nothing; ``inherits``: there is a base at all, for the wording.
+    """
+    entries = dict(base.entries)
+    size = base.size
+    for key, entry in overlay.entries.items():
+        old = entries.get(key)
+        if isinstance(entry.node, Scalar) and entry.node.value is None:
+            if old is not None:
+                del entries[key]
+                size -= old.node.size
+            elif problems is not None:
+                problems.append(_nothing_to_remove(key, entry, base, inherits))
+            continue
+        node = entry.node
+        if isinstance(node, Map):
+            below = old.node if old is not None and isinstance(old.node, Map) else Map(node.place)
+            node = merge(below, node, problems, inherits=inherits and old is not None)
+        # A value that the overlay changed is the overlay's: its key is where a reader looks.
+        entries[key] = Entry(entry.key_place, node)
+        size += node.size - (old.node.size if old is not None else 0)
+    return Map(overlay.place, entries, size)
+
+
+def _nothing_to_remove(key: str, entry: Entry, base: Map, inherits: bool) -> Problem:
+    if not inherits:
+        message, suggestion = f"{key} has no value", f"write a value, or delete {key}"
+    else:
+        message = f"null removes what the base has, but the base has no {key} here"
+        suggestion = did_you_mean(key, base.entries) or f"delete {key}"
+    return Problem(
+        place=entry.key_place,
+        code="nothing-to-remove",
+        message=message,
+        severity=Severity.WARNING,
+        suggestion=suggestion,
+    )
+
+
+def _without_own_keys(tree: Map) -> Map:
+    return Map(tree.place, {key: e for key, e in tree.entries.items() if key not in _OWN_KEYS}, tree.size)
+
+
+def _check_version(tree: Map) -> list[Problem]:
+    version = tree.entries.get("spec")
+    if version is None or (isinstance(version.node, Scalar) and version.node.value == 1):
+        return []
+    return [
+        Problem(
+            place=version.node.place,
+            code="wrong-value",
+            message="this base is not written in version 1 of the grammar",
+            suggestion="spec: 1",
+        )
+    ]
+
+
+def _base(document: _Document, link: Entry, chain: Sequence[_Document], bases: Bases) -> _Document | Problem:
+    """The file that an ``extends`` means, or why there is none."""
+    node = link.node
+    if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
+        kind = "a list" if isinstance(node, List) else "a map" if isinstance(node, Map) else node.raw
+        return Problem(
+            place=link.key_place if isinstance(node, Map) else node.place,
+            code="wrong-type",
+            message=f"extends takes the name of one base or a path to its file, not {kind}",
+            suggestion="extends: ./base.yaml",
+        )
+    name = node.value
+    found = (
+        _by_path(document, node, name)
+        if "/" in name or name.endswith(_ENDINGS)
+        else _by_name(node, name, bases)
+    )
+    if isinstance(found, Problem):
+        return found
+    at, file = found
+    base = bases.read(at, file)
+    if base.identity in [layer.identity for layer in chain]:
+        steps = [_name(layer) for layer in chain] + [file]
+        return Problem(
+            place=node.place,
+            code="extends-cycle",
+            message=f"a spec cannot extend itself: {' -> '.join(steps)}",
+            suggestion="delete one of these extends",
+        )
+    if len(chain) >= MAX_LAYERS:
+        return Problem(
+            place=node.place,
+            code="extends-too-deep",
+            message=f"a spec has at most {MAX_LAYERS} layers, itself included",
+            suggestion="merge some of the bases into one",
+        )
+    told = base.problems[0] if base.problems else None
+    if told is not None and told.code == "cannot-read":  # told where the file is asked for
+        return Problem(
+            place=node.place, code="missing-base", message=told.message, suggestion=told.suggestion
+        )
+    return base
+
+
+def _by_path(document: _Document, node: Scalar, name: str) -> tuple[Traversable | Path, str] | Problem:
+    if not isinstance(document.at, Path):
+        return Problem(
+            place=node.place,
+            code="missing-base",
+            message="a base inside a packed distribution extends others by name only",
+            suggestion="extends: NAME",
+        )
+    at = Path(os.path.normpath(document.at.parent / name))
+    if at.exists():
+        return at, str(at)
+    siblings = [each.name for each in at.parent.glob("*.y*ml")] if at.parent.is_dir() else []
+    near = did_you_mean(at.name, siblings, what="files there") if at.parent.is_dir() else ""
+    return Problem(
+        place=node.place,
+        code="missing-base",
+        message=f"there is no file {at}",
+        suggestion=near or f"a path is relative to the file that says it ({document.at.parent})",
+    )
+
+
+def _by_name(node: Scalar, name: str, bases: Bases) -> tuple[Traversable | Path, str] | Problem:
+    found = bases.named("specs", name, _ENDINGS[0])
+    if len(found) == 1:
+        return found[0], shown(found[0])
+    if found:
+        return Problem(
+            place=node.place,
+            code="ambiguous-base",
+            message=f"several distributions have a base {name}: {', '.join(shown(each) for each in found)}",
+            suggestion="uninstall one of them, or extend a file by its path",
+        )
+    return Problem(
+        place=node.place,
+        code="missing-base",
+        message=f"there is no packaged base {name}",
+        suggestion=did_you_mean(name, bases.names("specs", _ENDINGS[0]), what="packaged bases")
+        or "extends: ./base.yaml",
+    )
+
+
+def shown(at: Traversable | Path) -> str:
+    """A file's name for people: below the working directory without it."""
+    full = str(at)
+    here = os.getcwd() + os.sep
+    return full.removeprefix(here)
+
+
+def _name(document: _Document) -> str:
+    return document.source.file if document.source is not None else str(document.at)
+
+
+def _read(at: Traversable | Path, file: str) -> _Document:
+    identity = os.path.realpath(at) if isinstance(at, Path) else str(at)
+    data = _bytes(at, file) if isinstance(at, Path) else at.read_bytes()
+    if isinstance(data, Problem):
+        return _Document(at, identity, None, None, (data,))
+    source, problems = decode(file, data)
+    if source is None:
+        return _Document(at, identity, None, None, tuple(problems))
+    tree, more = read_tree(source)
+    return _Document(at, identity, source, tree, tuple(problems + more))
+
+
+def _bytes(path: Path, file: str) -> bytes | Problem:
+    """The content of a file, or why it cannot be had."""
+    start = Place(file, 1, 1)
+    try:
+        if path.is_dir():
+            return Problem(
+                place=start, code="cannot-read", message=f"{file} is a folder", suggestion=f"{file}/NAME.yaml"
+            )
+        if path.exists() and not path.is_file():  # a pipe or a device would block or never end
+            return Problem(place=start, code="cannot-read", message=f"{file} is not an ordinary file")
+        with path.open("rb") as stream:
+            size = os.fstat(stream.fileno()).st_size
+            return stream.read(MAX_BYTES + 1) if size <= MAX_BYTES else too_big(file, size)
+    except FileNotFoundError:
+        siblings = [each.name for each in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        near = did_you_mean(path.name, siblings, what="files there")
+        return Problem(place=start, code="cannot-read", message=f"there is no file {file}", suggestion=near)
+    except (OSError, ValueError) as bad:
+        reason = bad.strerror if isinstance(bad, OSError) and bad.strerror else str(bad)
+        return Problem(place=start, code="cannot-read", message=f"{file} cannot be read: {reason}")

@@ -1,0 +1,666 @@
+"""A valid document becomes a spec: names resolved, defaults filled in, what contradicts itself reported."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from syncline.spec.addresses import check_base_url
+from syncline.spec.model import (
+    ENV_NAME,
+    ConflictRule,
+    DeclaredField,
+    DeleteRule,
+    Direction,
+    End,
+    EnvText,
+    Expression,
+    FieldMap,
+    Limits,
+    MatchKey,
+    MatchRule,
+    Module,
+    Schedule,
+    Spec,
+    System,
+)
+from syncline.spec.nearest import did_you_mean
+from syncline.spec.problems import Place, Problem, Severity
+from syncline.spec.references import check_references
+from syncline.spec.schedule import check_cron, read_interval
+from syncline.spec.strays import unknown_system
+from syncline.spec.tree import List, Map, Node, Path, Scalar, find, name_place, plain_data, scalars
+
+_SYSTEM_KEYS = ("connector", "base_url", "client_id", "client_secret", "organisation", "fields")
+#: Options that would both decide a value.
+_CLASHES = (
+    ("ref", "to"),
+    ("ref", "values"),
+    ("to", "values"),
+    ("each", "to"),
+    ("each", "values"),
+    ("each", "ref"),
+    ("each", "tolerance"),
+)
+_ARROW = re.compile(r"([A-Za-z0-9_-]+) *-> *([A-Za-z0-9_-]+)")
+_FILTER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The spec, without the modules and field maps that could not be read; ``hurt``: the modules that lost
+    something or are gone."""
+
+    spec: Spec
+    problems: tuple[Problem, ...]
+    hurt: frozenset[str]
+
+
+def parse_spec(root: Map, file: str, environ: Mapping[str, str]) -> Parsed:
+    """The spec of a document that is valid against the schema. ``environ`` decides only what is noted as not
+    set; no value from it is kept."""
+    parser = _Parser(root, file, environ)
+    return Parsed(parser.spec(), tuple(parser.problems), frozenset(parser.hurt))
+
+
+@dataclass(slots=True)
+class _Parser:
+    root: Map
+    file: str
+    environ: Mapping[str, str]
+    problems: list[Problem] = field(default_factory=list)
+    hurt: set[str] = field(default_factory=set)
+    system_names: list[str] = field(default_factory=list)
+
+    def spec(self) -> Spec:
+        self._misplaced_env()
+        systems_node = find(self.root, ("systems",))
+        self.system_names = list(systems_node.entries) if isinstance(systems_node, Map) else []
+        systems = {name: self._system(name) for name in self.system_names}
+        default = self._conflicts(("conflicts",), self.system_names) or ConflictRule(
+            prefer="ask", place=self.root.place
+        )
+        modules: dict[str, Module] = {}
+        names = self._entries(("modules",))
+        for name in names:
+            module = self._module(name, default)
+            if module is None:
+                self.hurt.add(name)
+            else:
+                modules[name] = module
+        for name, problem in check_references(modules, frozenset(names)):
+            self.problems.append(problem)
+            self.hurt.add(name)
+        node = find(self.root, ("name",))
+        return Spec(
+            name=str(node.value) if isinstance(node, Scalar) else "",
+            file=self.file,
+            place=node.place if node is not None else self.root.place,
+            systems=systems,
+            modules=modules,
+            schedule=self._schedule(),
+            transforms=self._transforms(),
+        )
+
+    # --- reading the tree ------------------------------------------------------------------------
+
+    def _entries(self, path: Path) -> list[str]:
+        node = find(self.root, path)
+        return list(node.entries) if isinstance(node, Map) else []
+
+    def _text(self, path: Path) -> str | None:
+        node = find(self.root, path)
+        return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+    def _value(self, path: Path) -> Any:
+        node = find(self.root, path)
+        return node.value if isinstance(node, Scalar) else None
+
+    def _at(self, path: Path, offset: int = 0) -> Place:
+        """Where the value at ``path`` begins; a map's or list's key."""
+        node = find(self.root, path)
+        return node.at(offset) if isinstance(node, Scalar) else name_place(self.root, path)
+
+    def _report(
+        self, place: Place, code: str, message: str, suggestion: str = "", severity: Severity = Severity.ERROR
+    ) -> None:
+        self.problems.append(
+            Problem(place=place, code=code, message=message, suggestion=suggestion, severity=severity)
+        )
+
+    # --- systems ---------------------------------------------------------------------------------
+
+    def _system(self, name: str) -> System:
+        path: Path = ("systems", name)
+        options = {
+            key: self._with_env((*path, key)) for key in self._entries(path) if key not in _SYSTEM_KEYS
+        }
+        system = System(
+            name=name,
+            connector=self._text((*path, "connector")) or "",
+            place=self._at((*path, "connector")),
+            base_url=self._env_text((*path, "base_url")),
+            client_id=self._env_text((*path, "client_id")),
+            client_secret=self._env_text((*path, "client_secret")),
+            organisation=self._env_text((*path, "organisation")),
+            options=options,
+            fields={
+                module: {
+                    each: self._declared((*path, "fields", module, each))
+                    for each in self._entries((*path, "fields", module))
+                }
+                for module in self._entries((*path, "fields"))
+            },
+        )
+        if system.client_secret is not None:
+            self._secret(system.client_secret)
+        if system.base_url is not None and not system.base_url.unset({}):
+            # An address from the environment is checked by the verb that uses it: CI may have none.
+            fault = check_base_url(system.base_url.value({}))
+            if fault:
+                self._report(system.base_url.place, "bad-base-url", fault, "base_url: https://…")
+        return system
+
+    def _env_text(self, path: Path) -> EnvText | None:
+        node = find(self.root, path)
+        if not isinstance(node, Scalar) or not isinstance(node.value, str):
+            return None
+        text = EnvText(node.value, node.at(0))
+        left = ENV_NAME.sub(lambda m: " " * len(m[0]), text.raw)
+        if "${" in left:
+            self._report(
+                node.at(left.index("${")),
+                "env-syntax",
+                "this is not a reference to the environment",
+                "write ${env:NAME}, or ${env:NAME:-default}",
+            )
+        for name in text.unset(self.environ):
+            self._report(
+                node.at(text.raw.index("${env:" + name)),
+                "env-unset",
+                f"the environment variable {name} is not set; a verb that needs it will stop here",
+                f"set {name}, or write a default: ${{env:{name}:-…}}",
+                Severity.NOTE,
+            )
+        return text
+
+    def _with_env(self, path: Path) -> Any:
+        """An option's value, with every text that names the environment as EnvText."""
+        node = find(self.root, path)
+        if isinstance(node, Map):
+            return {key: self._with_env((*path, key)) for key in node.entries}
+        if isinstance(node, List):
+            return [self._with_env((*path, index)) for index in range(len(node.items))]
+        if isinstance(node, Scalar) and isinstance(node.value, str) and "${" in node.value:
+            return self._env_text(path)
+        return node.value if node is not None else None
+
+    def _secret(self, text: EnvText) -> None:
+        if ENV_NAME.sub(lambda m: m[2] or "", text.raw).strip():
+            self._report(
+                text.place,
+                "secret-in-spec",
+                "a secret is written in the spec, where everybody who reads the file can see it",
+                "client_secret: ${env:NAME}, and change the secret at the remote",
+            )
+
+    def _declared(self, path: Path) -> DeclaredField:
+        choices = find(self.root, (*path, "choices"))
+        return DeclaredField(
+            name=str(path[-1]),
+            place=name_place(self.root, path),
+            type=self._text((*path, "type")),
+            max_length=self._value((*path, "max_length")),
+            required=self._value((*path, "required")),
+            read_only=self._value((*path, "read_only")),
+            unique=self._value((*path, "unique")),
+            choices=tuple(plain_data(choices)) if choices is not None else None,
+        )
+
+    def _misplaced_env(self) -> None:
+        for key, entry in self.root.entries.items():
+            if key != "systems":
+                for path, scalar in scalars(entry.node, (key,)):
+                    self._no_env(path, scalar)
+        for name in self._entries(("systems",)):
+            for path in (("systems", name, "connector"), ("systems", name, "fields")):
+                node = find(self.root, path)
+                for below, scalar in scalars(node, path) if node is not None else ():
+                    self._no_env(below, scalar)
+
+    def _no_env(self, path: Path, scalar: Scalar) -> None:
+        if isinstance(scalar.value, str) and "${env:" in scalar.value:
+            self._report(
+                scalar.at(scalar.value.index("${env:")),
+                "env-misplaced",
+                f"the environment can be named in systems only, not in {path[-1] if path else 'here'}",
+                "write the value itself",
+            )
+
+    # --- the top ---------------------------------------------------------------------------------
+
+    def _schedule(self) -> Schedule | None:
+        if find(self.root, ("schedule",)) is None:
+            return None
+        every, cron = self._text(("schedule", "every")), self._text(("schedule", "cron"))
+        timezone = self._text(("schedule", "timezone"))
+        if cron is not None:
+            fault = check_cron(cron)
+            if fault:
+                self._report(
+                    self._at(("schedule", "cron"), fault[0]), "bad-schedule", fault[1], 'cron: "*/5 * * * *"'
+                )
+        if timezone is not None and not _is_timezone(timezone):
+            self._report(
+                self._at(("schedule", "timezone")),
+                "bad-schedule",
+                f"{timezone} is not an IANA time zone",
+                did_you_mean(timezone, available_timezones()) or "timezone: Europe/London",
+            )
+        return Schedule(every=read_interval(every) if every else None, cron=cron, timezone=timezone)
+
+    def _transforms(self) -> tuple[Expression, ...]:
+        node = find(self.root, ("transforms",))
+        items = node.items if isinstance(node, List) else ()
+        return tuple(
+            Expression(source=str(item.value), place=item.at(0), marks=item.marks)
+            for item in items
+            if isinstance(item, Scalar)
+        )
+
+    def _conflicts(self, path: Path, systems: Sequence[str]) -> ConflictRule | None:
+        prefer = self._text((*path, "prefer"))
+        if prefer is None:
+            return None
+        if prefer not in (*systems, "newest", "ask"):
+            self._report(
+                self._at((*path, "prefer")),
+                "unknown-system",
+                f"prefer takes a system, newest or ask, not {prefer}",
+                did_you_mean(prefer, [*systems, "newest", "ask"], what="one of"),
+            )
+            return None
+        return ConflictRule(prefer=prefer, place=self._at((*path, "prefer")))
+
+    # --- modules ---------------------------------------------------------------------------------
+
+    def _module(self, name: str, default: ConflictRule) -> Module | None:
+        path: Path = ("modules", name)
+        before = len(self.problems)
+        ends = []
+        for system in self._entries((*path, "between")):
+            at: Path = (*path, "between", system)
+            if system not in self.system_names:
+                self.problems.append(unknown_system(system, self.system_names, self.root, at))
+            ends.append(End(system=system, module=self._text(at) or "", place=self._at(at)))
+        if len(ends) != 2 or any(end.system not in self.system_names for end in ends):
+            return None
+        left, right = ends
+        systems = (left.system, right.system)
+        direction = self._direction((*path, "direction"), systems) or Direction.BOTH
+        fields: dict[str, FieldMap] = {}
+        for each in self._entries((*path, "fields")):
+            fmap = self._field_map((*path, "fields", each), systems, direction)
+            if fmap is not None:
+                fields[each] = fmap
+        match = find(self.root, (*path, "match"))
+        rules = [
+            self._match_rule((*path, "match", index), systems, fields)
+            for index in range(len(match.items) if isinstance(match, List) else 0)
+        ]
+        deletes = {
+            system: DeleteRule(self._text((*path, "deletes", system)) or "ignore")
+            for system in self._entries((*path, "deletes"))
+        }
+        self._check_deletes(path, deletes, direction, systems)
+        enabled = self._value((*path, "enabled"))
+        module = Module(
+            name=name,
+            place=name_place(self.root, path),
+            left=left,
+            right=right,
+            direction=direction,
+            enabled=enabled is not False,
+            match=tuple(rule for rule in rules if rule is not None),
+            where=self._expressions((*path, "where")),
+            recheck=self._expressions((*path, "recheck")),
+            fields=fields,
+            conflicts=self._conflicts((*path, "conflicts"), systems) or default,
+            deletes={system: deletes.get(system, DeleteRule.IGNORE) for system in systems},
+            limits=self._limits((*path, "limits")),
+        )
+        if any(problem.severity is Severity.ERROR for problem in self.problems[before:]):
+            self.hurt.add(name)
+        return module
+
+    def _check_deletes(
+        self, path: Path, deletes: Mapping[str, DeleteRule], direction: Direction, systems: tuple[str, str]
+    ) -> None:
+        for side, system in enumerate(systems):
+            if deletes.get(system, DeleteRule.IGNORE) is not DeleteRule.IGNORE and not flows_to(
+                direction, side
+            ):
+                self._report(
+                    self._at((*path, "deletes", system)),
+                    "direction-conflict",
+                    f"this module never writes to {system}, so it deletes nothing there",
+                    f"deletes: {{{system}: ignore}}",
+                )
+
+    def _direction(self, path: Path, systems: tuple[str, str]) -> Direction | None:
+        text = self._text(path)
+        if text is None:
+            return None
+        arrow = _ARROW.fullmatch(text)
+        if arrow is None:
+            return Direction.BOTH
+        ok = True
+        for group in (1, 2):
+            if arrow[group] not in systems:
+                ok = False
+                self._report(
+                    self._at(path, arrow.start(group)),
+                    "unknown-system",
+                    f"{arrow[group]} is not a system of this module",
+                    did_you_mean(arrow[group], systems, what="systems"),
+                )
+        if ok and arrow[1] == arrow[2]:
+            self._report(
+                self._at(path),
+                "wrong-value",
+                f"direction: {arrow[1]} cannot flow to itself",
+                f"write {systems[0]} -> {systems[1]} or {systems[1]} -> {systems[0]}",
+            )
+            ok = False
+        if not ok:
+            return None
+        return Direction.TO_RIGHT if arrow[1] == systems[0] else Direction.TO_LEFT
+
+    def _expressions(self, path: Path) -> dict[str, Expression]:
+        found: dict[str, Expression] = {}
+        for system in self._entries(path):
+            node = find(self.root, (*path, system))
+            if isinstance(node, Scalar) and isinstance(node.value, str):
+                found[system] = Expression(source=node.value, place=node.at(0), marks=node.marks)
+        return found
+
+    def _limits(self, path: Path) -> Limits:
+        deletes, operations = self._value((*path, "deletes")), self._value((*path, "operations"))
+        limits: dict[str, Any] = {}
+        if deletes == "none":
+            limits.update(deletes_count=None, deletes_share=None)
+        elif isinstance(deletes, str):
+            limits.update(deletes_count=None, deletes_share=Decimal(deletes[:-1]) / 100)
+        elif deletes is not None:
+            limits.update(deletes_count=deletes, deletes_share=None)
+        if operations is not None:
+            limits["operations"] = None if operations == "none" else operations
+        return Limits(**limits)
+
+    # --- match rules -----------------------------------------------------------------------------
+
+    def _match_rule(
+        self, path: Path, systems: tuple[str, str], fields: Mapping[str, FieldMap]
+    ) -> MatchRule | None:
+        keys = []
+        for system in systems:
+            node = find(self.root, (*path, system))
+            if not isinstance(node, Scalar):
+                self._report(
+                    name_place(self.root, path),
+                    "missing-key",
+                    f"this match rule has no {system}",
+                    f"add {system}: and the path to compare",
+                )
+                continue
+            keys.append(self._match_key(node))
+        written = self._entries(("modules", path[1], "fields"))
+        agree = find(self.root, (*path, "agree"))
+        names = []
+        for item in agree.items if isinstance(agree, List) else ():
+            if isinstance(item, Scalar) and item.value in fields:
+                names.append(str(item.value))
+            elif isinstance(item, Scalar) and item.value not in written:
+                self._unknown_map(str(item.value), written, item.at(0))
+        if len(keys) != 2 or None in keys:
+            return None
+        left, right = (key for key in keys if key is not None)
+        return MatchRule(left=left, right=right, agree=tuple(names), place=name_place(self.root, path))
+
+    def _match_key(self, node: Scalar) -> MatchKey | None:
+        text = str(node.value)
+        pieces = _split(text, "|")
+        filters, places = [], []
+        for offset, piece in pieces[1:]:
+            if not _FILTER.fullmatch(piece):
+                self._report(
+                    node.at(offset),
+                    "bad-match",
+                    f"a filter of a match rule is a name, not {piece!r}"
+                    if piece
+                    else "there is no filter after |",
+                    "Name | fold",
+                )
+                return None
+            filters.append(piece)
+            places.append(node.at(offset))
+        offset, path = pieces[0]
+        if not path:
+            self._report(node.at(0), "bad-match", "there is no path before |", "Name | fold")
+            return None
+        return MatchKey(path=path, filters=tuple(filters), place=node.at(offset), filter_places=tuple(places))
+
+    def _unknown_map(self, name: str, known: Sequence[str], place: Place) -> None:
+        self._report(
+            place,
+            "unknown-map",
+            f"there is no field map {name}",
+            did_you_mean(name, known, what="field maps"),
+        )
+
+    # --- field maps ------------------------------------------------------------------------------
+
+    def _field_map(
+        self, path: Path, systems: tuple[str, str], around: Direction, *, item: bool = False
+    ) -> FieldMap | None:
+        """One map; ``None`` when it makes no sense, which is reported. ``around``: the direction of what it
+        stands in."""
+        before = len(self.problems)
+        name = str(path[-1])
+        ends = [self._text((*path, system)) for system in systems]
+        to = self._expressions((*path, "to"))
+        direction = self._map_direction(path, systems, around, ends, to)
+        each = None
+        if find(self.root, (*path, "each")) is not None and direction is not None:
+            inner = {
+                sub: self._field_map((*path, "each", sub), systems, direction, item=True)
+                for sub in self._entries((*path, "each"))
+            }
+            each = {sub: fmap for sub, fmap in inner.items() if fmap is not None}
+        key = self._text((*path, "key"))
+        if key is not None and key not in self._entries((*path, "each")):
+            self._unknown_map(key, self._entries((*path, "each")), self._at((*path, "key")))
+        self._check_options(path, name)
+        if direction is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
+            return None
+        enforce = self._value((*path, "enforce")) is True
+        if enforce and direction is Direction.BOTH:
+            self._report(
+                self._at((*path, "enforce")),
+                "enforce-two-way",
+                "enforce puts a source's value back; in a two-way map either end may be right",
+                f'add direction: "{systems[0]} -> {systems[1]}", or drop enforce',
+            )
+            return None
+        return FieldMap(
+            name=name,
+            place=name_place(self.root, path),
+            left=ends[0],
+            right=ends[1],
+            direction=direction,
+            to=to,
+            conflicts=self._conflicts((*path, "conflicts"), systems),
+            ref=self._text((*path, "ref")),
+            each=each,
+            key=key,
+            values=self._values((*path, "values"), systems),
+            enforce=enforce,
+            tolerance=_decimal(self._value((*path, "tolerance"))),
+            places=self._places(path),
+        )
+
+    def _map_direction(
+        self,
+        path: Path,
+        systems: tuple[str, str],
+        around: Direction,
+        ends: Sequence[str | None],
+        to: Mapping[str, Expression],
+    ) -> Direction | None:
+        """Which way the map's values flow, from its own direction, its module's and its ends."""
+        name = str(path[-1])
+        place = name_place(self.root, path)
+        own = self._direction((*path, "direction"), systems)
+        at = self._at((*path, "direction"))
+        if ends[0] is None and ends[1] is None:
+            self._report(
+                place,
+                "missing-end",
+                f"{name} has no path for {systems[0]} or {systems[1]}",
+                f"add {systems[0]}: and {systems[1]}: with a path each",
+            )
+            return None
+        if ends[0] is None or ends[1] is None:
+            side = 0 if ends[0] is not None else 1
+            target, source = systems[side], systems[1 - side]
+            if target not in to:
+                self._report(
+                    place,
+                    "missing-end",
+                    f"{name} has no path for {source}, and no transform that computes it for {target}",
+                    f"add {source}: and its path, or to: {{{target}: …}}",
+                )
+                return None
+            computed = Direction.TO_LEFT if side == 0 else Direction.TO_RIGHT
+            if own not in (None, computed) or not flows_to(around, side):
+                self._report(
+                    at if own not in (None, computed) else place,
+                    "direction-conflict",
+                    f"{name} is computed for {target}, so its values flow from {source} to {target} only",
+                    f'direction: "{source} -> {target}"'
+                    if own is not None
+                    else f"give it a path for {source}",
+                )
+                return None
+            self._unused_transforms(path, to, systems, computed)
+            return computed
+        if own is not None and around is not Direction.BOTH and own is not around:
+            self._report(
+                at,
+                "direction-conflict",
+                f"{'the list' if len(path) > 4 else 'the module'} flows one way, {name} cannot flow another",
+                "delete this direction, or change the outer one",
+            )
+            return None
+        direction = around if around is not Direction.BOTH else own or Direction.BOTH
+        if direction is Direction.BOTH and len(to) == 1:
+            (there,) = to
+            other = systems[1] if there == systems[0] else systems[0]
+            self._report(
+                name_place(self.root, (*path, "to")),
+                "one-way-transform",
+                f"{name} flows both ways, but only what goes to {there} is transformed",
+                f'add to.{other}, or direction: "{other} -> {there}"',
+            )
+            return None
+        self._unused_transforms(path, to, systems, direction)
+        return direction
+
+    def _unused_transforms(
+        self, path: Path, to: Mapping[str, Expression], systems: tuple[str, str], direction: Direction
+    ) -> None:
+        for side, system in enumerate(systems):
+            if system in to and not flows_to(direction, side):
+                self._report(
+                    name_place(self.root, (*path, "to", system)),
+                    "unused-transform",
+                    f"nothing flows to {system} here, so this transform is never used",
+                    "delete it",
+                    Severity.WARNING,
+                )
+
+    def _check_options(self, path: Path, name: str) -> None:
+        """Options that make no sense together."""
+        for first, second in _CLASHES:
+            if find(self.root, (*path, first)) is not None and find(self.root, (*path, second)) is not None:
+                self._report(
+                    name_place(self.root, (*path, second)),
+                    "options-clash",
+                    f"{name} has both {first} and {second}: only one of them can decide the value",
+                    f"drop {first} or {second}",
+                )
+
+    def _values(self, path: Path, systems: tuple[str, str]) -> tuple[tuple[Any, Any], ...] | None:
+        node = find(self.root, path)
+        if not isinstance(node, List):
+            return None
+        pairs = []
+        for index, item in enumerate(node.items):
+            pair = plain_data(item)
+            for system in systems:
+                if system not in pair:
+                    self._report(
+                        name_place(self.root, (*path, index)),
+                        "missing-key",
+                        f"this pair has no value for {system}",
+                        f"add {system}: …",
+                    )
+            pairs.append((pair.get(systems[0]), pair.get(systems[1])))
+        return tuple(pairs)
+
+    def _places(self, path: Path) -> dict[str, Place]:
+        node = find(self.root, path)
+        places = {"": name_place(self.root, path)}
+        if not isinstance(node, Map):
+            return places
+        for key, entry in node.entries.items():
+            places[key] = entry.node.at(0) if isinstance(entry.node, Scalar) else entry.key_place
+        values: Node | None = find(self.root, (*path, "values"))
+        for below, scalar in scalars(values) if values is not None else ():
+            places["values." + ".".join(map(str, below))] = scalar.at(0)
+        return places
+
+
+def flows_to(direction: Direction, side: int) -> bool:
+    """Whether values flow to that end: 0 the left one, 1 the right one."""
+    return direction is Direction.BOTH or (direction is Direction.TO_RIGHT) == (side == 1)
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # unknown; not a name at all; a folder of the database
+        return False
+    return True
+
+
+def _decimal(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(value)
+
+
+def _split(text: str, mark: str) -> list[tuple[int, str]]:
+    """The pieces between marks that stand outside brackets: (offset of the first character, text)."""
+    pieces: list[tuple[int, str]] = []
+    depth = start = 0
+    for index, letter in enumerate(text + mark):
+        if letter in "[]":
+            depth += 1 if letter == "[" else -1
+        if letter == mark and (depth == 0 or index == len(text)):
+            piece = text[start:index]
+            pieces.append((start + len(piece) - len(piece.lstrip()), piece.strip()))
+            start = index + 1
+    return pieces
