@@ -251,7 +251,8 @@ class OutcomeKind(StrEnum):
     DONE = "done"
     RETRY = "retry"  # transient: try the same write again later
     REFUSED = "refused"  # the record's content is not accepted; a person or a new edit must help
-    CONFLICT = "conflict"  # the record changed since it was read, or another one holds its unique value
+    CONFLICT = "conflict"  # the record changed since it was read: read it again and decide afresh
+    TAKEN = "taken"  # another record holds the unique value that was to be stored
     GONE = "gone"  # the record to change no longer exists
     UNKNOWN = "unknown"  # sent, but no answer: ask `settle` before anything else
 
@@ -261,8 +262,8 @@ class Outcome:
     """The fate of one write, in the remote's own words.
 
     ``record``: as stored, complete, when the remote says (``Capabilities.returns_stored``); otherwise
-    ``id`` and ``version`` alone. ``field``: the remote field at fault. ``other_id``: the record that
-    holds the unique value, for a CONFLICT of that kind. ``warnings``: accepted, but.
+    ``id`` and ``version`` alone. ``field``: the remote field at fault. ``other_id``: for TAKEN, the record
+    that holds the unique value, if the remote tells. ``warnings``: accepted, but.
     """
 
     kind: OutcomeKind

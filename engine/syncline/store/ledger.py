@@ -223,7 +223,7 @@ class Ledger:
         )
 
     def wake_records(self, db: Connection, rows: Iterable[tuple[int, str]]) -> None:
-        """Make these rows (side, record) pending."""
+        """Make these rows (side, record) pending, where they rest for a write."""
         c = t.staged.c
         keys = [{"k_side": side, "k_record": record} for side, record in rows]
         if keys:
@@ -233,6 +233,7 @@ class Ledger:
                     c.scope == self.scope,
                     c.side == sa.bindparam("k_side"),
                     c.record == sa.bindparam("k_record"),
+                    c.status == "writing",
                 )
                 .values(status="pending"),
                 keys,
@@ -332,6 +333,11 @@ class Ledger:
     def links(self, db: Connection, ids: Sequence[int]) -> dict[int, Link]:
         query = sa.select(t.link).where(t.link.c.scope == self.scope)
         return {row.id: _link(row) for row in _chunked(db, query, t.link.c.id, ids)}
+
+    @staticmethod
+    def links_anywhere(db: Connection, ids: Sequence[int]) -> dict[int, Link]:
+        """Links of any scope."""
+        return {row.id: _link(row) for row in _chunked(db, sa.select(t.link), t.link.c.id, ids)}
 
     def links_by_key(self, db: Connection, side: int, keys: Sequence[str]) -> dict[str, Link]:
         """The links whose record at an end is referred to by these natural keys."""

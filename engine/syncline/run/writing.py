@@ -1,0 +1,483 @@
+"""Write and settle: send what the journal says, and write down what came of it, record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from syncline.connect.contract import (
+    Outcome,
+    OutcomeKind,
+    Record,
+    SentWrite,
+    Write,
+    WriteKind,
+)
+from syncline.connect.errors import RemoteError
+from syncline.mapping.filters import blank
+from syncline.mapping.missing import MISSING
+from syncline.mapping.module import RENDERED, Projection, Side
+from syncline.reconcile.merge import changed
+from syncline.run.reading import lock_json, read_records, stage, stage_projected
+from syncline.run.references import marked_links, resolve_marks
+from syncline.run.scope import Scope
+from syncline.store.ledger import Audit, Ledger, Link, Operation, Question
+
+_ORDER = (WriteKind.CREATE, WriteKind.UPDATE, WriteKind.RESTORE, WriteKind.ARCHIVE, WriteKind.DELETE)
+_PAST = {
+    WriteKind.CREATE: "created",
+    WriteKind.UPDATE: "updated",
+    WriteKind.RESTORE: "restored",
+    WriteKind.ARCHIVE: "archived",
+    WriteKind.DELETE: "deleted",
+}
+
+
+def write_planned(scope: Scope) -> None:
+    """Send every planned operation of a module, in batches, creates first.
+
+    Raises what a session raises for a whole call; what was not sent stays planned.
+    """
+    for kind in _ORDER:
+        for side in Side:
+            batch = _batch_size(scope, side, kind)
+            while True:
+                with scope.database.read() as db:
+                    operations = scope.ledger.operations(db, "planned", side=side, kind=kind, limit=batch)
+                if not operations:
+                    break
+                _write_batch(scope, side, kind, operations)
+
+
+def recover(scope: Scope) -> None:
+    """Settle what an earlier pass left open: planned operations are taken back, sent ones looked up."""
+    with scope.database.write() as db:
+        scope.fence(db)
+        while planned := scope.ledger.operations(db, "planned"):
+            _take_back(scope, db, planned, "the pass ended before it was sent")
+    with scope.database.read() as db:
+        sent = scope.ledger.operations(db, "sent")
+    for side in Side:
+        creates = [op for op in sent if op.side == side and op.kind == WriteKind.CREATE]
+        others = [op for op in sent if op.side == side and op.kind != WriteKind.CREATE]
+        batch = _batch_size(scope, side, WriteKind.CREATE)
+        for start in range(0, len(creates), batch):
+            _recover_creates(scope, side, creates[start : start + batch])
+        if others:
+            gone = read_records(scope, side, [op.record for op in others if op.record])
+            with scope.database.write() as db:
+                scope.fence(db)
+                _mark_gone(scope, db, side, gone)
+                _take_back(scope, db, others, "its answer was lost; the record was read again instead")
+
+
+def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) -> None:
+    end = scope.ends[side]
+    with scope.database.read() as db:
+        links = Ledger.links_anywhere(db, _links_of(operations))
+    sent = []
+    for operation in operations:
+        assert operation.sent_at is not None
+        write = _to_write(scope, side, operation, _values(scope, side, operation, links))
+        sent.append(SentWrite(write=write, sent_at=operation.sent_at + end.skew))
+    outcomes = end.session.settle(end.remote.name, sent)
+    found = [(op, oc) for op, oc in zip(operations, outcomes, strict=True) if oc is not None]
+    absent = [op for op, oc in zip(operations, outcomes, strict=True) if oc is None]
+    _settle(scope, side, found)
+    with scope.database.write() as db:
+        scope.fence(db)
+        _take_back(scope, db, absent, "its answer was lost, and the remote does not have it")
+
+
+# --- sending -------------------------------------------------------------------------------------
+
+
+def _batch_size(scope: Scope, side: Side, kind: WriteKind) -> int:
+    capabilities = scope.ends[side].remote.capabilities
+    size = capabilities.create_batch if kind is WriteKind.CREATE else capabilities.update_batch
+    return max(1, size)
+
+
+def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence[Operation]) -> None:
+    end = scope.ends[side]
+    if kind is not WriteKind.CREATE and not end.remote.capabilities.conditional:
+        operations = _unchanged_since(scope, side, operations)
+    writes, ready = [], []
+    with scope.database.write() as db:
+        scope.fence(db)
+        links = Ledger.links_anywhere(db, _links_of(operations))
+        for operation in operations:
+            try:
+                values = _values(scope, side, operation, links)
+            except KeyError:
+                _take_back(scope, db, [operation], "what it refers to was not created", status="waiting")
+                continue
+            ready.append(operation)
+            writes.append(_to_write(scope, side, operation, values))
+        scope.ledger.mark_sent(db, [op.id for op in ready], scope.now())
+    if not ready:
+        return
+    try:
+        outcomes = end.session.write(end.remote.name, writes)
+    except RemoteError as error:
+        with scope.database.write() as db:
+            scope.fence(db)
+            _take_back(scope, db, ready, error.what)
+        raise
+    stale = _settle(scope, side, list(zip(ready, outcomes, strict=True)))
+    if stale:
+        gone = read_records(scope, side, stale)
+        with scope.database.write() as db:
+            scope.fence(db)
+            _mark_gone(scope, db, side, gone)
+
+
+def _unchanged_since(scope: Scope, side: Side, operations: Sequence[Operation]) -> list[Operation]:
+    """Look at the records once more before they are changed, where the remote has no conditional write.
+
+    One that somebody edited since it was read is staged anew, and its operation taken back.
+    """
+    end, today = scope.ends[side], scope.today(side)
+    ids = [op.record for op in operations if op.record]
+    batch = max(1, end.remote.capabilities.read_ids_batch)
+    wanted = scope.maps.wanted(side)
+    read_at = scope.now() + end.skew
+    records: dict[str, Record] = {}
+    for start in range(0, len(ids), batch):
+        for record in end.session.read_ids(end.remote.name, ids[start : start + batch], wanted):
+            records[record.id] = record
+    with scope.database.read() as db:
+        marks = scope.ledger.link_marks(db, side, ids)
+    good, edited, gone = [], [], []
+    for operation in operations:
+        current = records.get(operation.record or "")
+        if current is None:
+            gone.append(operation)
+            continue
+        known = marks.get(current.id)
+        same_version = bool(current.version) and current.version == operation.body["version"]
+        if same_version or (known and scope.maps.project(side, current, today).print == known[1]):
+            good.append(operation)
+        else:
+            edited.append((operation, current))
+    if gone or edited:
+        stage(scope, side, [record for _, record in edited], read_at, cursor=None, force=True)
+        with scope.database.write() as db:
+            scope.fence(db)
+            _mark_gone(scope, db, side, {op.record for op in gone if op.record})
+            lost = [*gone, *(op for op, _ in edited)]
+            _take_back(scope, db, lost, "the record was edited before the write; it is decided again")
+    return good
+
+
+def _values(scope: Scope, side: Side, operation: Operation, links: Mapping[int, Link]) -> dict[str, Any]:
+    """What to store, by map, with every reference told; raises KeyError for one that has no record."""
+    return {
+        name: resolve_marks(scope, scope.maps.by_name[name], side, part["set"], dict(links))
+        for name, part in operation.body["fields"].items()
+    }
+
+
+def _to_write(scope: Scope, side: Side, operation: Operation, values: Mapping[str, Any]) -> Write:
+    body = operation.body
+    read_at = body.get("read_at")
+    return Write(
+        kind=WriteKind(operation.kind),
+        key=operation.key,
+        id=operation.record,
+        values=scope.maps.write_values(side, values, body.get("removed", {})),
+        version=body["version"] or None,
+        read_at=datetime.fromisoformat(read_at) if read_at else None,
+    )
+
+
+def _links_of(operations: Sequence[Operation]) -> list[int]:
+    return sorted(
+        {i for op in operations for part in op.body["fields"].values() for i in marked_links(part["set"])}
+    )
+
+
+# --- settling ------------------------------------------------------------------------------------
+
+
+def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome]]) -> list[str]:
+    """Write down what came of each operation, in one transaction. Returns the records (ids at ``side``) that
+    had changed under it and must be read again."""
+    if not answers:
+        return []
+    now, today = scope.now(), scope.today(side)
+    stale: list[str] = []
+    with scope.database.write() as db:
+        scope.fence(db)
+        links = Ledger.links_anywhere(
+            db, [op.link for op, _ in answers] + _links_of([op for op, _ in answers])
+        )
+        done = _Done(scope, db, side, links, today)
+        failures = _Failures(scope, side)
+        for operation, outcome in answers:
+            match outcome.kind:
+                case OutcomeKind.DONE:
+                    done.add(operation, outcome)
+                case OutcomeKind.UNKNOWN:
+                    pass
+                case OutcomeKind.CONFLICT:
+                    failures.stale(operation, outcome)
+                    stale.append(operation.record or "")
+                case OutcomeKind.GONE:
+                    failures.gone(operation, outcome, links[operation.link])
+                case OutcomeKind.RETRY | OutcomeKind.REFUSED | OutcomeKind.TAKEN:
+                    failures.refused(operation, outcome)
+        done.save(now)
+        failures.save(db, now)
+    return stale
+
+
+class _Done:
+    """The writes that the remote carried out, gathered for one transaction."""
+
+    def __init__(self, scope: Scope, db: Connection, side: Side, links: dict[int, Link], today: str) -> None:
+        self._scope, self._db, self._side, self._links, self._today = scope, db, side, links, today
+        self._changed: list[Link] = []
+        self._closed: list[tuple[int, str, str, str | None]] = []
+        self._audit: list[Audit] = []
+        self._unstage: list[tuple[int, str]] = []
+        self._wake: list[tuple[int, str]] = []
+        self._surprises: list[tuple[Record, Projection]] = []
+        self._keys: dict[str, Sequence[str]] = {}
+
+    def add(self, operation: Operation, outcome: Outcome) -> None:
+        scope, side = self._scope, self._side
+        kind, link = WriteKind(operation.kind), self._links[operation.link]
+        record_id = outcome.id or operation.record
+        link.ids[side] = record_id
+        projection = self._learn(link, kind, operation, outcome)
+        end = scope.ends[side].system
+        counter = {
+            WriteKind.CREATE: scope.totals.created,
+            WriteKind.UPDATE: scope.totals.updated,
+            WriteKind.RESTORE: scope.totals.updated,
+            WriteKind.ARCHIVE: scope.totals.archived,
+            WriteKind.DELETE: scope.totals.deleted,
+        }[kind]
+        counter[end] += 1
+        self._changed.append(link)
+        self._closed.append((operation.id, "done", outcome.message, record_id))
+        self._audit.append(
+            Audit(
+                event=_PAST[kind],
+                link=link.id,
+                side=side,
+                record=record_id,
+                detail=self._story(link, operation, outcome, projection),
+            )
+        )
+        rows = [(int(s), i) for s in Side if (i := link.ids[s]) is not None]
+        (self._unstage if operation.body["alone"] else self._wake).extend(rows)
+
+    def _learn(
+        self, link: Link, kind: WriteKind, operation: Operation, outcome: Outcome
+    ) -> Projection | None:
+        """Move the base to what the remote says it stored, or else to what was sent."""
+        scope, side, record = self._scope, self._side, outcome.record
+        projection = scope.maps.project(side, record, self._today) if record is not None else None
+        sent = _values(scope, side, operation, self._links)
+        for name, part in operation.body["fields"].items():
+            source = link.base[side.other]
+            source[name] = part["own"]
+            if "seen" in part:
+                source[name + RENDERED] = part["seen"]
+            stored = projection.own.get(name, sent[name]) if projection else sent[name]
+            link.base[side][name] = stored
+            link.open.discard(name)
+        link.versions[side] = (record.version if record else outcome.version) or ""
+        link.prints[side] = None
+        if kind in (WriteKind.ARCHIVE, WriteKind.DELETE):
+            link.states[side] = "archived" if kind is WriteKind.ARCHIVE else "deleted"
+        elif kind is WriteKind.RESTORE:
+            link.states[side] = "live"
+        if projection is None:
+            if kind is WriteKind.CREATE:
+                self._agree_on_nothing(link, None)
+            return None
+        assert record is not None
+        link.prints[side] = projection.print
+        link.keys[side] = record.key
+        link.locks[side] = lock_json(record)
+        if projection.recheck is not None:
+            link.recheck = projection.recheck
+        if kind is WriteKind.CREATE:
+            self._agree_on_nothing(link, projection)
+        self._keys[record.id] = projection.keys
+        if kind in (WriteKind.CREATE, WriteKind.UPDATE) and self._surprising(link, operation, projection):
+            self._surprises.append((record, projection))
+        return projection
+
+    def _agree_on_nothing(self, link: Link, projection: Projection | None) -> None:
+        """What was empty at the source and so not sent is agreed on, unless the remote filled it in."""
+        side = self._side
+        for entry in self._scope.maps.entries:
+            name = entry.name
+            if name not in link.open or not entry.flows[side]:
+                continue
+            if not blank(link.base[side.other].get(name)):
+                continue
+            stored = None if projection is None else projection.own.get(name)
+            if blank(stored) or not entry.flows[side.other]:
+                link.base[side][name] = stored
+                link.base[side.other].setdefault(name, None)
+                link.open.discard(name)
+
+    def _surprising(self, link: Link, operation: Operation, projection: Projection) -> bool:
+        """Whether the reply shows a change that is not ours, or a value the other end does not have yet."""
+        for entry in self._scope.maps.entries:
+            name, value = entry.name, projection.own.get(entry.name, MISSING)
+            if name in operation.body["fields"] or value is MISSING:
+                continue
+            if name in link.open:
+                if entry.flows[self._side.other] and not blank(value):
+                    return True
+            elif changed(entry, value, link.base[self._side].get(name, MISSING)):
+                return True
+        return False
+
+    def _story(
+        self, link: Link, operation: Operation, outcome: Outcome, projection: Projection | None
+    ) -> dict[str, Any]:
+        fields = {}
+        for name, part in operation.body["fields"].items():
+            told = {k: v for k, v in part.items() if k in ("before", "why", "rule", "lost")}
+            told["after"] = link.base[self._side][name]
+            fields[name] = told
+        story: dict[str, Any] = {"fields": fields, "operation": operation.id}
+        if outcome.warnings:
+            story["warnings"] = list(outcome.warnings)
+        if projection is None and operation.body["fields"]:
+            story["as_sent"] = True
+        return story
+
+    def save(self, now: datetime) -> None:
+        scope, db = self._scope, self._db
+        scope.ledger.update_links(db, self._changed)
+        scope.ledger.settle_operations(db, self._closed, now)
+        scope.ledger.write_audit(db, scope.pass_id, now, self._audit)
+        scope.ledger.unstage(db, self._unstage)
+        scope.ledger.wake_records(db, self._wake)
+        scope.ledger.save_keys(db, self._side, self._keys, list(self._keys))
+        if self._surprises:
+            read_at = now + scope.ends[self._side].skew
+            stage_projected(scope, db, self._side, self._surprises, read_at, self._today, force=True)
+
+
+class _Failures:
+    """The writes that did not happen, gathered for one transaction."""
+
+    def __init__(self, scope: Scope, side: Side) -> None:
+        self._scope, self._side = scope, side
+        self._closed: list[tuple[int, str, str, str | None]] = []
+        self._resting: list[tuple[int, str, str, str, datetime | None, int]] = []
+        self._audit: list[Audit] = []
+        self._questions: list[Question] = []
+        self._unmade: list[int] = []
+        self._links: list[Link] = []
+        self._wake: list[tuple[int, str]] = []
+        self._unstage: list[tuple[int, str]] = []
+
+    def stale(self, operation: Operation, outcome: Outcome) -> None:
+        """Somebody edited the record first: nothing was written, and it is decided again."""
+        self._closed.append((operation.id, "conflict", outcome.message, operation.record))
+        self._wake.extend(self._rows(operation))
+
+    def gone(self, operation: Operation, outcome: Outcome, link: Link) -> None:
+        link.states[self._side] = "deleted"
+        self._links.append(link)
+        self._closed.append((operation.id, "gone", outcome.message, operation.record))
+        detail = {"message": outcome.message}
+        self._audit.append(
+            Audit(event="gone", link=link.id, side=self._side, record=operation.record, detail=detail)
+        )
+        self._unstage.extend(self._rows(operation))
+
+    def refused(self, operation: Operation, outcome: Outcome) -> None:
+        scope = self._scope
+        attempts = int(operation.body.get("attempts", 0)) + 1
+        status, due = scope.retry(attempts)
+        if outcome.retry_after_s is not None and due is not None:
+            due = max(due, scope.now() + timedelta(seconds=outcome.retry_after_s))
+        self._closed.append((operation.id, outcome.kind.value, outcome.message, operation.record))
+        message = outcome.message or "the remote refused it"
+        end = scope.ends[self._side].system
+        why = f"{end}: {message}" + (f" (field {outcome.field})" if outcome.field else "")
+        self._resting.extend((s, r, status, why, due, attempts) for s, r in self._rows(operation))
+        detail: dict[str, Any] = {"message": message, "code": outcome.code, "kind": operation.kind}
+        if outcome.field:
+            detail["field"] = outcome.field
+        if outcome.other_id:
+            detail["other"] = outcome.other_id
+        source = operation.body["source"]
+        self._audit.append(
+            Audit(
+                event=outcome.kind.value,
+                link=None if operation.kind == WriteKind.CREATE else operation.link,
+                side=source["side"],
+                record=source["record"],
+                detail=detail,
+            )
+        )
+        if outcome.kind is OutcomeKind.TAKEN:
+            subject = f"{source['side']}:{source['record']}"
+            self._questions.append(Question(kind="taken", subject=subject, detail=detail))
+        if operation.kind == WriteKind.CREATE:
+            self._unmade.append(operation.link)
+
+    def _rows(self, operation: Operation) -> list[tuple[int, str]]:
+        source = operation.body["source"]
+        rows = [(int(source["side"]), str(source["record"]))]
+        return rows + ([(int(self._side), operation.record)] if operation.record else [])
+
+    def save(self, db: Connection, now: datetime) -> None:
+        scope = self._scope
+        scope.ledger.settle_operations(db, self._closed, now)
+        scope.ledger.update_links(db, self._links)
+        scope.ledger.delete_links(db, self._unmade)
+        scope.ledger.rest(db, self._resting)
+        scope.ledger.wake_records(db, self._wake)
+        scope.ledger.unstage(db, self._unstage)
+        scope.ledger.ask(db, scope.pass_id, now, self._questions)
+        scope.ledger.write_audit(db, scope.pass_id, now, self._audit)
+
+
+def _take_back(
+    scope: Scope, db: Connection, operations: Sequence[Operation], why: str, *, status: str | None = None
+) -> None:
+    """Cancel operations that were certainly not carried out; their records are decided again."""
+    now = scope.now()
+    scope.ledger.settle_operations(db, [(op.id, "cancelled", why, op.record) for op in operations], now)
+    rows = []
+    for operation in operations:
+        source = operation.body["source"]
+        if source["record"] is not None:
+            rows.append((int(source["side"]), str(source["record"])))
+        if operation.record is not None:
+            rows.append((int(operation.side), operation.record))
+    if status is None:
+        scope.ledger.wake_records(db, rows)
+    else:
+        scope.ledger.rest(db, [(s, r, status, why, None, 0) for s, r in rows])
+    scope.ledger.delete_links(db, [op.link for op in operations if op.kind == WriteKind.CREATE])
+
+
+def _mark_gone(scope: Scope, db: Connection, side: Side, ids: set[str]) -> None:
+    """Records that the remote no longer knows."""
+    links = scope.ledger.links_of(db, side, list(ids))
+    for link in links.values():
+        link.states[side] = "deleted"
+    scope.ledger.update_links(db, list(links.values()))
+    scope.ledger.write_audit(
+        db,
+        scope.pass_id,
+        scope.now(),
+        [Audit(event="gone", link=link.id, side=side, record=record) for record, link in links.items()],
+    )
