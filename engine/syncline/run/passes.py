@@ -1,0 +1,200 @@
+"""A pass: recover, read, stage, reconcile, write, settle, for the modules of one spec."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from syncline.errors import SynclineError
+from syncline.mapping.module import Side
+from syncline.reconcile.limits import check_limits
+from syncline.reconcile.order import references_of
+from syncline.run.reading import read_end, read_records, recheck_due
+from syncline.run.reconciling import reconcile
+from syncline.run.scope import Scope, Totals
+from syncline.run.writing import recover, write_planned
+
+#: A write may show something to carry back (a number the remote gave); it is carried in the same pass.
+MAX_ROUNDS = 4
+
+Report = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class PassResult:
+    """What a pass did. ``status``: done, failed, attention (a person must decide) or stopped (by a limit);
+    ``problems``: by module, why it failed or stopped."""
+
+    status: str = "done"
+    modules: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+def run_pass(scopes: Sequence[Scope], report: Report) -> PassResult:
+    """Bring every module in step. ``scopes`` in dependency order; a module whose remote fails is left out,
+    with those that refer to it, and the others go on."""
+    result = PassResult()
+    alive = read_all(scopes, result, report)
+    for round_ in range(MAX_ROUNDS):
+        for scope in alive:
+            _catch(scope, result, partial(reconcile_scope, scope, scope.database.write))
+        alive = _without_failed(alive, result)
+        if round_ == 0 and (reason := over_limit(alive)):
+            result.status, result.problems = "stopped", {**result.problems, **reason}
+            _cancel(alive)
+            break
+        for scope in alive:
+            report(f"{scope.name}: writing")
+            _catch(scope, result, partial(write_planned, scope))
+            _catch(scope, result, partial(recover, scope))
+        alive = _without_failed(alive, result)
+        if not any(_pending(scope) for scope in alive):
+            break
+    for scope in scopes:
+        result.modules[scope.name] = module_totals(scope)
+    if result.status == "done":
+        result.status = _status(result)
+    return result
+
+
+def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> list[Scope]:
+    """Recover and read every module, both systems at once. Returns the modules that can go on."""
+    for scope in scopes:
+        _catch(scope, result, partial(_start, scope))
+    alive = _without_failed(scopes, result)
+    systems = {end.system for scope in alive for end in scope.ends}
+
+    def read_system(system: str) -> None:
+        for scope in alive:
+            for side in Side:
+                if scope.ends[side].system == system and scope.name not in result.problems:
+                    report(f"{scope.name}: reading {system}")
+                    _catch(scope, result, partial(read_end, scope, side))
+
+    with ThreadPoolExecutor(max_workers=max(1, len(systems))) as pool:
+        list(pool.map(read_system, systems))
+    for scope in _without_failed(alive, result):
+        _catch(scope, result, partial(recheck_due, scope))
+    return _without_failed(alive, result)
+
+
+def reconcile_scope(scope: Scope, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
+    """Reconcile a module; what must be read again is read, and reconciled in the next round."""
+    for side, record in sorted(reconcile(scope, transaction)):
+        read_records(scope, side, [record])
+
+
+def over_limit(scopes: Sequence[Scope]) -> dict[str, str]:
+    """The modules whose planned operations are more than their limits allow, and why."""
+    found = {}
+    for scope in scopes:
+        with scope.database.read() as db:
+            planned = scope.ledger.count_operations(db, "planned")
+            links = scope.ledger.count_links(db)
+        reason = check_limits(scope.module.limits, planned, links)
+        if reason is not None:
+            found[scope.name] = reason
+    return found
+
+
+def module_totals(scope: Scope) -> dict[str, Any]:
+    """The documented counts of a module: what this pass did, and what rests now."""
+    with scope.database.read() as db:
+        resting = scope.ledger.resting(db)
+        asked = scope.ledger.count_questions(db)
+    totals = scope.totals
+    systems = [end.system for end in scope.ends]
+
+    def by_system(counter: Counter[str]) -> dict[str, int]:
+        return {system: counter[system] for system in systems}
+
+    return {
+        "read": by_system(totals.read),
+        "linked": totals.linked,
+        "created": by_system(totals.created),
+        "updated": by_system(totals.updated),
+        "archived": by_system(totals.archived),
+        "deleted": by_system(totals.deleted),
+        "unchanged": totals.unchanged,
+        "conflicts": asked.get("conflict", 0) + asked.get("deleted-and-edited", 0),
+        "ambiguous": resting.get("ambiguous", 0),
+        "waiting": resting.get("waiting", 0),
+        "locked": resting.get("locked", 0),
+        "failed": resting.get("failed", 0) + resting.get("dead", 0),
+    }
+
+
+@contextmanager
+def rehearsal(scopes: Sequence[Scope]) -> Iterator[Connection]:
+    """One transaction in which every module is reconciled, and which is then undone: the plan is made by the
+    very code of the pass, without its last step."""
+    database = scopes[0].database
+    with database.write() as db, db.begin_nested() as savepoint:
+        for scope in scopes:
+            totals, scope.totals = scope.totals, Totals()
+            scope.totals.read = totals.read
+
+            @contextmanager
+            def same() -> Iterator[Connection]:
+                yield db
+
+            reconcile(scope, same)
+        yield db
+        savepoint.rollback()
+
+
+def _start(scope: Scope) -> None:
+    recover(scope)
+    with scope.database.write() as db:
+        scope.fence(db)
+        scope.ledger.wake(db, scope.now())
+
+
+def _pending(scope: Scope) -> bool:
+    with scope.database.read() as db:
+        return scope.ledger.has_pending(db)
+
+
+def _cancel(scopes: Sequence[Scope]) -> None:
+    for scope in scopes:
+        recover(scope)
+
+
+def _catch(scope: Scope, result: PassResult, step: Callable[[], None]) -> None:
+    """Run one step of a module; its failure is the module's, not the pass's."""
+    if scope.name in result.problems:
+        return
+    try:
+        step()
+    except SynclineError as error:
+        result.problems[scope.name] = error.what + (f"; {error.fix}" if error.fix else "")
+
+
+def _without_failed(scopes: Sequence[Scope], result: PassResult) -> list[Scope]:
+    """The modules that have not failed, nor refer to one that has."""
+    alive: list[Scope] = []
+    for scope in scopes:
+        if scope.name in result.problems:
+            continue
+        broken = sorted(references_of(scope.module) & result.problems.keys())
+        if broken:
+            result.problems[scope.name] = f"left out: it refers to {broken[0]}, which failed"
+            continue
+        alive.append(scope)
+    return alive
+
+
+def _status(result: PassResult) -> str:
+    modules: Mapping[str, Mapping[str, Any]] = result.modules
+    if result.problems or any(module["failed"] for module in modules.values()):
+        return "failed"
+    if any(module["conflicts"] or module["ambiguous"] for module in modules.values()):
+        return "attention"
+    return "done"
