@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources.abc import Traversable
-from pathlib import Path
 
 from syncline.spec.digest import module_digests
 from syncline.spec.layers import Bases, read_layers
@@ -17,7 +17,7 @@ from syncline.spec.problems import Problem, Severity
 from syncline.spec.schema import Finding, schema_findings, spec_validator
 from syncline.spec.source import Source
 from syncline.spec.strays import stray_keys
-from syncline.spec.tree import Map, find, without
+from syncline.spec.tree import Map, Path, Scalar, find, without
 
 _MAX_ROUNDS = 30
 
@@ -40,9 +40,9 @@ class Loaded:
 
 
 def load_spec(
-    path: str | Path,
+    path: str | pathlib.Path,
     *,
-    bundles: Sequence[Traversable | Path] = (),
+    bundles: Sequence[Traversable | pathlib.Path] = (),
     environ: Mapping[str, str] | None = None,
     bases: Bases | None = None,
 ) -> Loaded:
@@ -62,9 +62,7 @@ def load_spec(
     # What YAML itself got wrong makes no sense to the schema either: one error for one line.
     problems += [f.problem for f in findings if (f.problem.place.file, f.problem.place.line) not in misread]
     hurt = {str(f.path[1]) for f in findings if f.path[:1] == ("modules",) and len(f.path) > 1}
-    if tree is None:
-        return Loaded(spec=None, problems=sort_problems(problems), sources=layered.sources)
-    parsed = parse_spec(tree, str(path), os.environ if environ is None else environ)
+    parsed = parse_spec(tree, layered.tree, str(path), os.environ if environ is None else environ)
     problems += parsed.problems
     macros, missing = read_macros(parsed.spec.transforms, bases, layered.folders)
     problems += missing
@@ -89,32 +87,43 @@ def sort_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.place, p.code, p.message)))
 
 
-def _valid_part(tree: Map) -> tuple[Map | None, list[Finding]]:
-    """Everything that breaks the grammar, and the document without it; ``None`` when nothing usable is
-    left."""
-    findings = stray_keys(tree)
-    left = _prune(tree, findings)
-    told = {finding.problem.place for finding in findings}
-    first = True
-    for _ in range(_MAX_ROUNDS):
-        found = schema_findings(spec_validator(), left)
-        if not found:
-            return left, findings
-        if first:  # later rounds only see what the pruning itself broke
-            findings += [finding for finding in found if finding.problem.place not in told]
-            first = False
-        if not any(finding.path for finding in found):
-            return left, findings  # only what the top lacks is left, and that is told
-        left = _prune(left, found)
-    return None, findings
+def _valid_part(tree: Map) -> tuple[Map, list[Finding]]:
+    """Everything that breaks the grammar, and the document without it."""
+    strays = stray_keys(tree)
+    told = {finding.problem.place for finding in strays}
+    found = schema_findings(spec_validator(), _prune(tree, [finding.path for finding in strays]))
+    findings = strays + [finding for finding in found if finding.problem.place not in told]
+    left = _prune(tree, [_hold(tree, finding) for finding in findings if not _bearable(finding)])
+    for _ in range(_MAX_ROUNDS):  # what the pruning itself broke goes too, untold
+        broken = [each for each in schema_findings(spec_validator(), left) if not _bearable(each)]
+        if not broken:
+            break
+        left = _prune(left, [each.path for each in broken])
+    return left, findings
 
 
-def _prune(tree: Map, findings: Sequence[Finding]) -> Map:
+def _hold(tree: Map, finding: Finding) -> Path:
+    """What must go so that a finding has no echo: half a field map or match rule looks wrong in other
+    ways."""
+    path = finding.path
+    inside = path[:1] == ("modules",) and len(path) > 4
+    if not inside or path[2] not in ("fields", "match"):
+        return path
+    if finding.problem.code == "unknown-key":
+        node = find(tree, path)
+        if not (isinstance(node, Scalar) and isinstance(node.value, str)):
+            return path  # no misspelt system: the rest of the map stands by itself
+    return path[:6] if path[4] == "each" and len(path) > 6 else path[:4]
+
+
+def _bearable(finding: Finding) -> bool:
+    """Whether the document can be read on as it is: what the top or a system lacks hides nothing else."""
+    return finding.problem.code == "missing-key" and finding.path[:1] in ((), ("systems",))
+
+
+def _prune(tree: Map, paths: Sequence[Path]) -> Map:
     # List items from the back, so that the others keep their numbers.
-    paths = sorted(
-        {finding.path for finding in findings}, key=lambda path: [str(key).zfill(9) for key in path]
-    )
-    for path in reversed(paths):
+    for path in sorted(set(paths), key=lambda path: [str(key).zfill(9) for key in path], reverse=True):
         if path and find(tree, path) is not None:
             pruned = without(tree, path)
             tree = pruned if isinstance(pruned, Map) else tree

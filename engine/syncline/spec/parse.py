@@ -60,16 +60,20 @@ class Parsed:
     hurt: frozenset[str]
 
 
-def parse_spec(root: Map, file: str, environ: Mapping[str, str]) -> Parsed:
-    """The spec of a document that is valid against the schema. ``environ`` decides only what is noted as not
-    set; no value from it is kept."""
-    parser = _Parser(root, file, environ)
+def parse_spec(root: Map, whole: Map, file: str, environ: Mapping[str, str]) -> Parsed:
+    """The spec of a document that is valid against the schema.
+
+    ``whole``: the document before its invalid parts were taken out, so that a name which is only ill-defined
+    is not called unknown. ``environ`` decides what is noted as not set; no value from it is kept.
+    """
+    parser = _Parser(root, whole, file, environ)
     return Parsed(parser.spec(), tuple(parser.problems), frozenset(parser.hurt))
 
 
 @dataclass(slots=True)
 class _Parser:
     root: Map
+    whole: Map
     file: str
     environ: Mapping[str, str]
     problems: list[Problem] = field(default_factory=list)
@@ -78,21 +82,19 @@ class _Parser:
 
     def spec(self) -> Spec:
         self._misplaced_env()
-        systems_node = find(self.root, ("systems",))
-        self.system_names = list(systems_node.entries) if isinstance(systems_node, Map) else []
-        systems = {name: self._system(name) for name in self.system_names}
+        self.system_names = self._written(("systems",))
+        systems = {name: self._system(name) for name in self._entries(("systems",))}
         default = self._conflicts(("conflicts",), self.system_names) or ConflictRule(
             prefer="ask", place=self.root.place
         )
         modules: dict[str, Module] = {}
-        names = self._entries(("modules",))
-        for name in names:
-            module = self._module(name, default)
+        for name in self._entries(("modules",)):
+            module = self._module(name, default, systems)
             if module is None:
                 self.hurt.add(name)
             else:
                 modules[name] = module
-        for name, problem in check_references(modules, frozenset(names)):
+        for name, problem in check_references(modules, frozenset(self._written(("modules",)))):
             self.problems.append(problem)
             self.hurt.add(name)
         node = find(self.root, ("name",))
@@ -110,6 +112,11 @@ class _Parser:
 
     def _entries(self, path: Path) -> list[str]:
         node = find(self.root, path)
+        return list(node.entries) if isinstance(node, Map) else []
+
+    def _written(self, path: Path) -> list[str]:
+        """The keys of the map at ``path`` as the author wrote them, the ill-defined ones included."""
+        node = find(self.whole, path)
         return list(node.entries) if isinstance(node, Map) else []
 
     def _text(self, path: Path) -> str | None:
@@ -288,7 +295,7 @@ class _Parser:
 
     # --- modules ---------------------------------------------------------------------------------
 
-    def _module(self, name: str, default: ConflictRule) -> Module | None:
+    def _module(self, name: str, default: ConflictRule, known: Mapping[str, System]) -> Module | None:
         path: Path = ("modules", name)
         before = len(self.problems)
         ends = []
@@ -297,7 +304,7 @@ class _Parser:
             if system not in self.system_names:
                 self.problems.append(unknown_system(system, self.system_names, self.root, at))
             ends.append(End(system=system, module=self._text(at) or "", place=self._at(at)))
-        if len(ends) != 2 or any(end.system not in self.system_names for end in ends):
+        if len(ends) != 2 or any(end.system not in known for end in ends):
             return None
         left, right = ends
         systems = (left.system, right.system)
@@ -418,7 +425,7 @@ class _Parser:
                 )
                 continue
             keys.append(self._match_key(node))
-        written = self._entries(("modules", path[1], "fields"))
+        written = self._written(("modules", path[1], "fields"))
         agree = find(self.root, (*path, "agree"))
         names = []
         for item in agree.items if isinstance(agree, List) else ():
@@ -482,8 +489,8 @@ class _Parser:
             }
             each = {sub: fmap for sub, fmap in inner.items() if fmap is not None}
         key = self._text((*path, "key"))
-        if key is not None and key not in self._entries((*path, "each")):
-            self._unknown_map(key, self._entries((*path, "each")), self._at((*path, "key")))
+        if key is not None and key not in self._written((*path, "each")):
+            self._unknown_map(key, self._written((*path, "each")), self._at((*path, "key")))
         self._check_options(path, name)
         if direction is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
             return None
