@@ -25,8 +25,8 @@ DAY_S = 86_400.0
 FLIGHT_S = 330.0
 #: How long the remote's word on the day's rest is worth more than our own count.
 _DAY_WORD_S = 600.0
-#: How often a call waiting for another one to end looks again.
-_POLL_S = 0.05
+#: How soon a call waiting for another one to end looks again: at first, and at most.
+_POLL_S, _POLL_MOST_S = 0.05, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +124,14 @@ class Pace:
         self._day_seen = -math.inf
 
     def acquire(self, cost: int = 1) -> Ticket:
-        patience = self._patience_s
+        patience, polls = self._patience_s, 0
         while True:
             outcome = self._try(cost)
             if isinstance(outcome, Ticket):
                 return outcome
+            if outcome == _POLL_S:
+                outcome = min(_POLL_S * 2**polls, _POLL_MOST_S)
+                polls += 1
             if outcome > patience:
                 raise QuotaExhausted(
                     f"{self._label} has no room for another call within {self._patience_s:.0f} s",

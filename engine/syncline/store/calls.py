@@ -1,0 +1,134 @@
+"""The calls of every process, in the state: the ledger that a budget is kept by."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syncline.connect.budget import DAY_S, FLIGHT_S, MINUTE_S, Ticket, Use
+from syncline.connect.contract import Limits
+from syncline.store.database import Database
+from syncline.store.tables import call
+
+#: How long the day's sum is carried on by our own calls alone before the others' are summed up again.
+_DAY_REFRESH_S = 60.0
+#: The same, once no more than this share of the day is left.
+_DAY_NEAR, _DAY_NEAR_REFRESH_S = 0.05, 2.0
+
+#: How often what no longer counts is deleted.
+_TIDY_S = 600.0
+
+_INSERT = sa.insert(call)
+_OPENED = sa.insert(call).returning(call.c.id)
+_OF_ACCOUNT = call.c.account == sa.bindparam("of")
+_OPEN = sa.select(sa.func.count()).where(_OF_ACCOUNT, call.c.until > sa.bindparam("now"))
+_HOLD = sa.select(sa.func.max(call.c.at)).where(_OF_ACCOUNT, call.c.at > sa.bindparam("now"))
+#: The call that must leave the minute before there is room: the n-th newest.
+_NTH = (
+    sa.select(call.c.at)
+    .where(_OF_ACCOUNT, call.c.at > sa.bindparam("since"), call.c.at <= sa.bindparam("now"))
+    .order_by(call.c.at.desc())
+    .limit(1)
+    .offset(sa.bindparam("skip"))
+)
+_DAY = sa.select(sa.func.coalesce(sa.func.sum(call.c.cost), 0), sa.func.min(call.c.at)).where(
+    _OF_ACCOUNT, call.c.at > sa.bindparam("since"), call.c.at <= sa.bindparam("now"), call.c.cost > 0
+)
+
+
+class CallLedger:
+    """The :class:`~syncline.connect.budget.Ledger` of one account, shared through the database.
+
+    One row a call. A call in flight also has a row under the account's name followed by ``" (open)"``,
+    so that counting those never reads the answered ones; its ``until`` is when it counts no longer though
+    nobody said that it ended. A row whose ``at`` lies ahead, under the name followed by ``" (hold)"``, is
+    the remote's demand for silence.
+    """
+
+    def __init__(self, database: Database, account: str, *, now: Callable[[], float] = time.time) -> None:
+        """``account``: ``connector:organisation``. ``now``: seconds since the epoch."""
+        self._database = database
+        self._account = account
+        self._open = f"{account} (open)"
+        self._hold = f"{account} (hold)"
+        self._now = now
+        # Advisory locks of PostgreSQL are numbers: 63 bits of a hash hardly ever make two accounts wait.
+        self._number = int.from_bytes(hashlib.blake2b(account.encode(), digest_size=8).digest()) >> 1
+        self._day_cost = 0
+        self._day_from = 0.0
+        self._day_read = 0.0
+        self._tidied = 0.0
+
+    @contextmanager
+    def locked(self) -> Iterator[_LockedBook]:
+        with self._database.write() as connection:
+            if self._database.dialect == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(self._number)))
+            yield _LockedBook(self, connection)
+
+    def settle(self, ticket: Ticket) -> None:
+        with self._database.write() as connection:
+            connection.execute(sa.delete(call).where(call.c.id == ticket.id))
+
+    def hold(self, until: float) -> None:
+        with self._database.write() as connection:
+            connection.execute(sa.delete(call).where(call.c.account == self._hold, call.c.at <= self._now()))
+            connection.execute(_INSERT, {"account": self._hold, "at": until, "cost": 0, "until": None})
+
+    # --- for the locked book --------------------------------------------------------------------
+
+    def use(self, connection: Connection, limits: Limits, now: float, *, minute: bool, day: bool) -> Use:
+        if now - self._tidied >= _TIDY_S:
+            self._tidy(connection, now)
+        if day and limits.per_day is not None:
+            left = limits.per_day - self._day_cost
+            often = _DAY_NEAR_REFRESH_S if left < _DAY_NEAR * limits.per_day else _DAY_REFRESH_S
+            if now - self._day_read >= often:
+                self._read_day(connection, now)
+        nth = None
+        if minute and limits.per_minute is not None:
+            asked = {"of": self._account, "since": now - MINUTE_S, "now": now, "skip": limits.per_minute - 1}
+            nth = connection.execute(_NTH, asked).scalar()
+        return Use(
+            open=connection.execute(_OPEN, {"of": self._open, "now": now}).scalar_one(),
+            minute_full_until=0.0 if nth is None else nth + MINUTE_S,
+            day_cost=self._day_cost,
+            day_room_at=self._day_from + DAY_S,
+            hold_until=connection.execute(_HOLD, {"of": self._hold, "now": now}).scalar() or 0.0,
+        )
+
+    def enter(self, connection: Connection, cost: int, now: float) -> Ticket:
+        connection.execute(_INSERT, {"account": self._account, "at": now, "cost": cost, "until": None})
+        opened = {"account": self._open, "at": now, "cost": 0, "until": now + FLIGHT_S}
+        self._day_cost += cost
+        return Ticket(connection.execute(_OPENED, opened).scalar_one(), now, cost)
+
+    def _read_day(self, connection: Connection, now: float) -> None:
+        """Sum up the last 24 hours of every process."""
+        asked = {"of": self._account, "since": now - DAY_S, "now": now}
+        cost, oldest = connection.execute(_DAY, asked).one()
+        self._day_cost, self._day_from, self._day_read = int(cost), oldest or now, now
+
+    def _tidy(self, connection: Connection, now: float) -> None:
+        connection.execute(sa.delete(call).where(call.c.account == self._account, call.c.at <= now - DAY_S))
+        connection.execute(sa.delete(call).where(call.c.account == self._open, call.c.until <= now))
+        self._tidied = now
+
+
+class _LockedBook:
+    """The ledger inside its transaction."""
+
+    def __init__(self, ledger: CallLedger, connection: Connection) -> None:
+        self._ledger = ledger
+        self._connection = connection
+
+    def use(self, limits: Limits, now: float, *, minute: bool, day: bool) -> Use:
+        return self._ledger.use(self._connection, limits, now, minute=minute, day=day)
+
+    def enter(self, cost: int, now: float) -> Ticket:
+        return self._ledger.enter(self._connection, cost, now)

@@ -1,0 +1,229 @@
+"""The connections: who is authorised where, their tokens encrypted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from syncline.connect.contract import Account, Grant, Organisation
+from syncline.connect.errors import ReconnectNeeded, RemoteUnavailable
+from syncline.connect.oauth import Tokens
+from syncline.connect.tokens import SavedTokens
+from syncline.store.database import Database, upsert
+from syncline.store.lease import LeaseBusy, Leases
+from syncline.store.tables import connection as table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from syncline.store.crypto import Cipher
+
+CONNECTED, RECONNECT = "connected", "reconnect"
+#: A holder renews its lock while it waits for the token endpoint; after its death others go on this soon.
+_LOCK_TTL_S = 15.0
+_LOCK_WAIT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedConnection:
+    """One connection without its tokens.
+
+    ``status``: ``connected``, or ``reconnect`` with the ``reason``. ``account``: what the last check
+    learnt, as a JSON object. ``connected_at``: aware UTC.
+    """
+
+    id: int
+    spec: str
+    system: str
+    connector: str
+    base_url: str
+    organisation: Organisation
+    grant: Grant
+    status: str
+    reason: str
+    account: Mapping[str, Any] = field(default_factory=dict)
+    connected_at: datetime
+
+
+class Vault:
+    """The connections of one state. Every method may raise StoreError."""
+
+    def __init__(self, database: Database, cipher: Cipher) -> None:
+        self._database = database
+        self._cipher = cipher
+
+    def save(
+        self,
+        *,
+        spec: str,
+        system: str,
+        connector: str,
+        base_url: str,
+        organisation: Organisation,
+        grant: Grant,
+        tokens: Tokens,
+        account: Account | None = None,
+        now: datetime | None = None,
+    ) -> SavedConnection:
+        """Keep a new connection, or a new sign-in of a known one; it is ``connected`` then."""
+        row = {
+            "spec": spec,
+            "system": system,
+            "connector": connector,
+            "base_url": base_url,
+            "organisation_id": organisation.id,
+            "organisation_name": organisation.name,
+            "grant": grant.value,
+            "secret": self._cipher.encrypt(tokens.to_json()),
+            "token_version": 0,
+            "status": CONNECTED,
+            "reason": "",
+            "account": _account_json(account),
+            "connected_at": now or datetime.now(UTC),
+        }
+        with self._database.write() as connection:
+            known = connection.execute(
+                sa.select(table.c.token_version).where(table.c.spec == spec, table.c.system == system)
+            ).scalar()
+            # Counts on over a reconnect: a process that still holds older tokens must not save over these.
+            row["token_version"] = 0 if known is None else known + 1
+            upsert(connection, table, [row], keys=["spec", "system"])
+        saved = self.load(spec, system)
+        assert saved is not None
+        return saved
+
+    def load(self, spec: str, system: str) -> SavedConnection | None:
+        with self._database.read() as connection:
+            row = connection.execute(
+                sa.select(table).where(table.c.spec == spec, table.c.system == system)
+            ).one_or_none()
+        return None if row is None else _saved(row)
+
+    def all(self, spec: str | None = None) -> list[SavedConnection]:
+        """Every connection, or those of one spec, by spec and system."""
+        query = sa.select(table).order_by(table.c.spec, table.c.system)
+        if spec is not None:
+            query = query.where(table.c.spec == spec)
+        with self._database.read() as connection:
+            return [_saved(row) for row in connection.execute(query)]
+
+    def set_account(self, connection_id: int, account: Account) -> None:
+        """Note what a check has learnt."""
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(table)
+                .where(table.c.id == connection_id)
+                .values(account=_account_json(account), organisation_name=account.organisation.name)
+            )
+
+    def delete(self, spec: str, system: str) -> bool:
+        """Forget a connection and its tokens (links and cursors are not touched); whether there was one."""
+        with self._database.write() as connection:
+            gone = connection.execute(sa.delete(table).where(table.c.spec == spec, table.c.system == system))
+        return gone.rowcount > 0
+
+    def tokens(self, connection_id: int) -> VaultTokens:
+        """The tokens of one connection, for a :class:`~syncline.connect.tokens.TokenKeeper`."""
+        return VaultTokens(self._database, self._cipher, connection_id)
+
+    def rotate(self) -> int:
+        """Encrypt every secret anew under the cipher's first key, all or none; returns how many."""
+        with self._database.write() as connection:
+            query = sa.select(table.c.id, table.c.secret)
+            if self._database.dialect == "postgresql":
+                query = query.with_for_update()
+            rows = connection.execute(query).all()
+            for row in rows:
+                connection.execute(
+                    sa.update(table)
+                    .where(table.c.id == row.id)
+                    .values(secret=self._cipher.rotated(row.secret))
+                )
+        return len(rows)
+
+
+class VaultTokens:
+    """The :class:`~syncline.connect.tokens.TokenStore` of one connection."""
+
+    def __init__(self, database: Database, cipher: Cipher, connection_id: int) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._id = connection_id
+        self._leases = Leases(database, ttl_s=_LOCK_TTL_S)
+
+    def read(self) -> SavedTokens:
+        query = sa.select(table.c.secret, table.c.token_version, table.c.status, table.c.reason)
+        with self._database.read() as connection:
+            row = connection.execute(query.where(table.c.id == self._id)).one_or_none()
+        if row is None:
+            raise ReconnectNeeded(
+                "this connection has been cut", fix="run `syncline connect` for this system"
+            )
+        return SavedTokens(
+            tokens=Tokens.from_json(self._cipher.decrypt(row.secret)),
+            version=row.token_version,
+            dead=(row.reason or "refused") if row.status == RECONNECT else "",
+        )
+
+    def save(self, tokens: Tokens, version: int) -> bool:
+        secret = self._cipher.encrypt(tokens.to_json())
+        return self._update(version, secret=secret, token_version=version + 1, status=CONNECTED, reason="")
+
+    def give_up(self, reason: str, version: int) -> None:
+        self._update(version, status=RECONNECT, reason=reason)
+
+    def _update(self, version: int, **values: object) -> bool:
+        change = sa.update(table).where(table.c.id == self._id, table.c.token_version == version)
+        with self._database.write() as connection:
+            return connection.execute(change.values(**values)).rowcount == 1
+
+    def lock(self) -> AbstractContextManager[object]:
+        return self._locked()
+
+    @contextmanager
+    def _locked(self) -> Iterator[object]:
+        with ExitStack() as stack:
+            try:
+                lease = stack.enter_context(self._leases.hold(f"token:{self._id}", wait_s=_LOCK_WAIT_S))
+            except LeaseBusy as busy:
+                raise RemoteUnavailable(
+                    f"{busy.owner} has been renewing this sign-in for over {_LOCK_WAIT_S:.0f} s",
+                    fix="the next pass tries again; see what that process waits for",
+                ) from busy
+            yield lease
+
+
+def _saved(row: sa.Row[Any]) -> SavedConnection:
+    return SavedConnection(
+        id=row.id,
+        spec=row.spec,
+        system=row.system,
+        connector=row.connector,
+        base_url=row.base_url,
+        organisation=Organisation(id=row.organisation_id, name=row.organisation_name),
+        grant=Grant(row.grant),
+        status=row.status,
+        reason=row.reason,
+        account=json.loads(row.account),
+        connected_at=row.connected_at,
+    )
+
+
+def _account_json(account: Account | None) -> str:
+    if account is None:
+        return "{}"
+    return json.dumps(
+        {
+            "currency": account.currency,
+            "timezone": account.timezone,
+            "country": account.country,
+            "scopes": list(account.scopes),
+            "warnings": list(account.warnings),
+        }
+    )
