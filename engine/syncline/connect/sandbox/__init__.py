@@ -1,6 +1,6 @@
-"""What every sandbox is built from: a loopback server, a virtual clock, tables, faults and a made-up business."""
+"""What every sandbox is built from: a server, a virtual clock, tables, faults and a made-up business."""
 
-from syncline.connect.sandbox.app import Reply, Request, Route, Sandbox, SandboxSettings, Switches
+from syncline.connect.sandbox.app import App, Reply, Request, Route, Sandbox, SandboxSettings, Switches
 from syncline.connect.sandbox.clock import VirtualClock
 from syncline.connect.sandbox.faults import Fault, FaultKind
 from syncline.connect.sandbox.server import SandboxServer
@@ -8,6 +8,7 @@ from syncline.connect.sandbox.tables import Table, Tables
 from syncline.connect.sandbox.world import Company, Invoice, InvoiceLine, Product, World, make_world
 
 __all__ = [
+    "App",
     "Company",
     "Fault",
     "FaultKind",

@@ -27,7 +27,7 @@ Switches = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSettings:
-    """``limits``: enforce the remote's rate limits. ``keep``: a folder in which the data outlive a restart."""
+    """``limits``: enforce the rate limits. ``keep``: a folder in which the data outlive a restart."""
 
     limits: bool = True
     keep: Path | None = None
@@ -101,31 +101,22 @@ class Route:
         return None if found is None else {k: unquote(v) for k, v in found.groupdict().items()}
 
 
-class Sandbox(ABC):
-    """A remote in memory. Handlers run one at a time, under :attr:`lock`; waiting is done outside it."""
+class App(ABC):
+    """Something that a server serves. Handlers run one at a time, under :attr:`lock`; waiting is done
+    outside it."""
 
-    #: the connector's name
-    name: str
-
-    def __init__(self, settings: SandboxSettings) -> None:
-        self.settings = settings
-        self.clock = settings.clock
-        self.tables = Tables(settings.keep / f"{self.name}.sqlite" if settings.keep else None)
+    def __init__(self, tables: Tables) -> None:
+        self.tables = tables
         self.faults = Faults()
         self.lock = threading.RLock()
-        self.switches: Switches = self.default_switches()
-
-    def default_switches(self) -> Switches:
-        """What can be set from outside, by name, with its default; the page of the sandbox explains each."""
-        return {}
 
     @abstractmethod
     def routes(self) -> Sequence[Route]:
-        """Every path of every host of the remote, all below the one base address."""
+        """Every path that is served."""
 
     @abstractmethod
     def not_found(self, request: Request) -> Reply:
-        """The remote's own answer to a path it does not know."""
+        """The answer to any other path."""
 
     def guard(self, request: Request, template: str, in_flight: int) -> Reply | None:
         """Asked before a handler runs: a refusal (limits, sign-in), or ``None`` to go on.
@@ -139,8 +130,28 @@ class Sandbox(ABC):
         return reply
 
     def remote_fault(self, name: str) -> Reply:
-        """The reply of one of this remote's own faults (such as each kind of 429); see ``remote_faults``."""
+        """The reply of one of this remote's own faults (such as each kind of 429). Raises ``KeyError``."""
         raise KeyError(name)
+
+    def close(self) -> None:
+        self.tables.close()
+
+
+class Sandbox(App):
+    """A remote in memory: every path of every one of its hosts, all below the one base address."""
+
+    #: the connector's name
+    name: str
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        super().__init__(Tables(settings.keep / f"{self.name}.sqlite" if settings.keep else None))
+        self.settings = settings
+        self.clock = settings.clock
+        self.switches: Switches = self.default_switches()
+
+    def default_switches(self) -> Switches:
+        """What can be set from outside, by name, with its default; the page of the sandbox explains each."""
+        return {}
 
     @abstractmethod
     def seed(self, world: World) -> None:
@@ -164,6 +175,3 @@ class Sandbox(ABC):
         ``create``, ``update``, ``delete``, and this remote's further actions (``archive``, ``pay``...).
         Returns the record. Raises ``KeyError`` for an unknown record or action, ``ValueError`` when the
         remote would not let a person do it."""
-
-    def close(self) -> None:
-        self.tables.close()

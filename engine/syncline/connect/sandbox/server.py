@@ -1,4 +1,4 @@
-"""A loopback HTTP server for one sandbox, with its request journal and its faults."""
+"""A loopback HTTP server for one sandbox (or its control), with its request journal and its faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from syncline.connect.sandbox.app import Reply, Request, Sandbox
+from syncline.connect.sandbox.app import App, Reply, Request
 from syncline.connect.sandbox.faults import Fault, FaultKind
 
 Listener = Callable[[str, Request, Reply], None]
@@ -26,7 +26,7 @@ class SandboxServer:
     the remote between two pages, or end the client's process at an exact point.
     """
 
-    def __init__(self, sandbox: Sandbox, port: int = 0) -> None:
+    def __init__(self, sandbox: App, port: int = 0) -> None:
         self.sandbox = sandbox
         self.listeners: list[Listener] = []
         self._counts: Counter[tuple[str, str]] = Counter()
@@ -165,7 +165,7 @@ class SandboxServer:
             handler.connection.close()
 
 
-def _instead(sandbox: Sandbox, fault: Fault | None) -> Reply | None:
+def _instead(sandbox: App, fault: Fault | None) -> Reply | None:
     """What a fault answers in place of processing the request."""
     if fault is None:
         return None

@@ -1,0 +1,85 @@
+"""The command line: one verb a module, loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from syncline import __version__
+from syncline.cli.exits import Exit
+from syncline.errors import SynclineError
+
+#: Every verb, in the order of its use, with the line that the overview shows.
+VERBS = {
+    "demo": "The whole story on sandboxes, in one command.",
+    "validate": "Check specs: schema, connectors, and the live fields.",
+    "connect": "Sign in to a spec's systems and choose the organisation.",
+    "connections": "List the connections of a state.",
+    "discover": "Show a system's remote modules and fields.",
+    "plan": "Show what a pass would do, and write it to a file.",
+    "apply": "Do what a plan says, or refuse if anything has changed.",
+    "sync": "Bring both systems in step now.",
+    "push": "Bring one record in step now.",
+    "status": "Totals, and what waits for whom.",
+    "log": "The audit log: who did what, when and why.",
+    "explain": "The whole story of one record.",
+    "sandbox": "Run the systems' loopback sandboxes.",
+    "conformance": "Test a connector against its sandbox, promise by promise.",
+    "doctor": "Find what is wrong with this installation.",
+}
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(f"syncline.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="syncline")
+def cli() -> None:
+    """Keep business records the same in two systems that both get edited.
+
+    Exit codes: 0 done, 1 something failed, 2 usage, 3 the spec is wrong, 4 a person must decide,
+    5 stopped by a safety limit.
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command line and leave with its exit code; an expected error is a sentence, never a traceback."""
+    try:
+        code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except click.Abort:
+        sys.exit(Exit.FAILED)
+    except SynclineError as error:
+        sys.exit(_tell(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(Exit.DONE)
+    except KeyboardInterrupt:
+        click.echo("interrupted; what was sent is in the journal, and the next pass finishes it", err=True)
+        sys.exit(Exit.FAILED)
+    sys.exit(code if isinstance(code, int) else Exit.DONE)
+
+
+def _tell(error: SynclineError) -> Exit:
+    from syncline.connect.secrets import redact
+    from syncline.spec.problems import SpecError
+
+    click.echo(redact(f"error: {error}"), err=True)
+    return Exit.SPEC if isinstance(error, SpecError) else Exit.FAILED

@@ -1,0 +1,330 @@
+"""A spec at work: its plugins, its state, its connections and its sessions, opened as they are needed."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import Connection as Db
+
+from syncline.connect.budget import Pace
+from syncline.connect.contract import Account, Connection, Connector, RemoteModule, Session
+from syncline.connect.errors import ReconnectNeeded, WrongOrganisation
+from syncline.connect.http import HttpClient
+from syncline.connect.oauth import Client, TokenEndpoint
+from syncline.connect.plugins import Plugins, load_plugins
+from syncline.connect.tokens import TokenKeeper
+from syncline.errors import SynclineError
+from syncline.mapping.expressions import Expressions, MacroFile
+from syncline.mapping.fields import with_declared
+from syncline.mapping.module import ModuleMap
+from syncline.reconcile.order import order_modules
+from syncline.run.scope import Scope, ScopeEnd
+from syncline.spec.load import Loaded, load_spec
+from syncline.spec.model import EnvText, Module, Spec, System
+from syncline.spec.problems import Severity, SpecError
+from syncline.store.calls import CallLedger
+from syncline.store.crypto import load_cipher
+from syncline.store.database import Database, open_store, sqlite_file
+from syncline.store.lease import Kept, Leases, fence
+from syncline.store.ledger import Ledger
+from syncline.store.scopes import ScopeKey, open_scope
+from syncline.store.vault import CONNECTED, SavedConnection, Vault
+
+#: The options of a system that the engine reads itself.
+OWN_OPTIONS = ("connector", "base_url", "client_id", "client_secret", "organisation", "fields")
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A connection in use: its session, and who answered at the other end."""
+
+    saved: SavedConnection
+    session: Session
+    http: HttpClient
+    account: Account
+    skew: timedelta
+
+
+class Workspace:
+    """One spec file, with everything that its verbs need. Use as a context; nothing is opened before it is
+    asked for. ``state``: the URL or file of the state, else ``SYNCLINE_STATE``, else a SQLite file in
+    ``.syncline/`` beside the spec."""
+
+    def __init__(self, file: Path, state: str | None, environ: Mapping[str, str]) -> None:
+        self.file = file
+        self._state = state
+        self.environ = environ
+        self._stack = ExitStack()
+        self._live: dict[str, Live] = {}
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @property
+    def who(self) -> str:
+        """Who runs this, for the audit log."""
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError):
+            return "unknown"
+
+    # --- the spec --------------------------------------------------------------------------------
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        return load_plugins()
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        return load_spec(self.file, bundles=self.plugins.bundles, environ=self.environ)
+
+    @cached_property
+    def expressions(self) -> Expressions:
+        macros = [MacroFile(macro.name, macro.source) for macro in self.loaded.macros]
+        return Expressions(self.plugins.filters, macros)
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The spec, without errors; raises SpecError with every error that offline checks find."""
+        from syncline.mapping.check import check_spec
+
+        loaded = self.loaded
+        problems = list(loaded.problems)
+        if loaded.spec is not None:
+            problems += check_spec(loaded.spec, self.plugins.connectors, None, self.expressions)
+        errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+        if errors or loaded.spec is None:
+            raise SpecError(errors or problems)
+        return loaded.spec
+
+    def system(self, name: str) -> System:
+        try:
+            return self.spec.systems[name]
+        except KeyError:
+            names = ", ".join(self.spec.systems)
+            raise SynclineError(f"the spec has no system {name!r}", fix=f"name one of: {names}") from None
+
+    def module(self, name: str) -> Module:
+        try:
+            return self.spec.modules[name]
+        except KeyError:
+            names = ", ".join(self.spec.modules)
+            raise SynclineError(f"the spec has no module {name!r}", fix=f"name one of: {names}") from None
+
+    def connector(self, system: System) -> Connector:
+        return self.plugins.connectors[system.connector]
+
+    def options(self, system: System) -> dict[str, Any]:
+        """The connector's options with every environment name looked up; raises SpecError at its place."""
+        options = {name: _resolved(value, self.environ) for name, value in system.options.items()}
+        if system.base_url is not None:
+            options["base_url"] = system.base_url.value(self.environ).rstrip("/")
+        return options
+
+    def client(self, system: System) -> Client:
+        """The application that signs in; raises SpecError for a name that is not set."""
+        if system.client_id is None:
+            fix = "add client_id and client_secret, as ${env:NAME}"
+            raise SynclineError(f"{system.place}: the system {system.name!r} has no client_id", fix=fix)
+        secret = system.client_secret.value(self.environ) if system.client_secret else ""
+        return Client(id=system.client_id.value(self.environ), secret=secret)
+
+    # --- the state -------------------------------------------------------------------------------
+
+    @cached_property
+    def state_url(self) -> str:
+        chosen = self._state or self.environ.get("SYNCLINE_STATE")
+        if chosen:
+            return chosen
+        return str((self.file.parent / ".syncline" / "state.db").resolve())
+
+    @cached_property
+    def database(self) -> Database:
+        return self._stack.enter_context(open_store(self.state_url))
+
+    @cached_property
+    def vault(self) -> Vault:
+        file = sqlite_file(self.state_url)
+        folder = file.parent if file is not None else (self.file.parent / ".syncline").resolve()
+        return Vault(self.database, load_cipher(self.environ, folder / "key"))
+
+    @cached_property
+    def leases(self) -> Leases:
+        return Leases(self.database)
+
+    # --- the connections -------------------------------------------------------------------------
+
+    def live(self, name: str) -> Live:
+        """The session of a system, checked once: the organisation that answers is the one connected.
+
+        Raises ReconnectNeeded when there is no working connection, WrongOrganisation before anything is
+        read or written, and what the remote's own check raises.
+        """
+        if name not in self._live:
+            self._live[name] = self._open(self.system(name))
+        return self._live[name]
+
+    def _open(self, system: System) -> Live:
+        saved = self.vault.load(self.spec.name, system.name)
+        connect = f"run: syncline connect {self.file} {system.name}"
+        if saved is None:
+            raise ReconnectNeeded(f"the system {system.name!r} is not connected", fix=connect)
+        if saved.status != CONNECTED:
+            raise ReconnectNeeded(f"{system.name}: {saved.reason or 'the sign-in has ended'}", fix=connect)
+        options = self.options(system)
+        if saved.connector != system.connector or saved.base_url != options.get("base_url", ""):
+            what = f"the system {system.name!r} was connected to {saved.connector} at another address"
+            raise ReconnectNeeded(what, fix=connect)
+        connector = self.connector(system)
+        http, extras = self._line(system, connector, options, saved)
+        session = connector.open(
+            Connection(options=options, http=http, extras=extras, organisation=saved.organisation)
+        )
+        before = self.now()
+        account = session.check()
+        if account.organisation.id != saved.organisation.id:
+            what = (
+                f"{system.name}: the sign-in answers for {account.organisation.name}"
+                f" ({account.organisation.id}), but the links are those of {saved.organisation.name}"
+                f" ({saved.organisation.id}); nothing was read or written"
+            )
+            raise WrongOrganisation(what, fix=connect)
+        skew = timedelta()
+        if account.server_time is not None:
+            middle = before + (self.now() - before) / 2
+            skew = account.server_time - middle
+            if abs(skew) < timedelta(seconds=1):
+                skew = timedelta()
+        return Live(saved, session, http, account, skew)
+
+    def _line(
+        self, system: System, connector: Connector, options: Mapping[str, Any], saved: SavedConnection
+    ) -> tuple[HttpClient, Mapping[str, str]]:
+        endpoint = TokenEndpoint(label=system.name)
+        self._stack.callback(endpoint.close)
+        keeper = TokenKeeper(
+            oauth=connector.oauth(options, {}),
+            client=self.client(system),
+            grant=saved.grant,
+            store=self.vault.tokens(saved.id),
+            endpoint=endpoint,
+            label=system.name,
+        )
+        account = f"{saved.connector}:{saved.organisation.id}"
+        pace = Pace(connector.limits, CallLedger(self.database, account), label=system.name)
+        http = HttpClient(label=system.name, limits=connector.limits, budget=pace, sign_in=keeper)
+        self._stack.callback(http.close)
+        return http, keeper.extras
+
+    def requests(self) -> dict[str, dict[str, int]]:
+        """The requests made so far, by system: read and write."""
+        return {name: live.http.counts() for name, live in self._live.items()}
+
+    # --- the modules at work ---------------------------------------------------------------------
+
+    def remote_module(self, system: System, name: str) -> RemoteModule:
+        """A remote module of the catalogue, with the fields that the spec declares."""
+        remote = self.connector(system).catalogue().module(name)
+        assert remote is not None, "the checks know every module"
+        return with_declared(remote, system.fields.get(name, {}))
+
+    @contextmanager
+    def scopes(self, pass_id: int, only: Sequence[str] = ()) -> Iterator[list[Scope]]:
+        """The enabled modules (or ``only`` these and what they refer to), in dependency order, each under its
+        lease. Raises LeaseBusy when another pass works on one of them."""
+        modules = order_modules(self.spec.modules)
+        if only:
+            modules = [m for m in modules if m.name in _with_references(self.spec, only)]
+        with ExitStack() as leases:
+            scopes = []
+            for module in modules:
+                kept = leases.enter_context(self.leases.hold(f"{self.spec.name}:{module.name}"))
+                scopes.append(self._scope(module, pass_id, kept))
+            by_name = {scope.name: scope for scope in scopes}
+            for scope in scopes:
+                scope.scopes = by_name
+            yield scopes
+
+    def scope_key(self, module: Module, left: str, right: str) -> ScopeKey:
+        return ScopeKey(
+            spec=self.spec.name,
+            module=module.name,
+            left_org=left,
+            right_org=right,
+            left_module=module.left.module,
+            right_module=module.right.module,
+        )
+
+    def _scope(self, module: Module, pass_id: int, kept: Kept) -> Scope:
+        ends = (
+            self._end(module.left.system, module.left.module),
+            self._end(module.right.system, module.right.module),
+        )
+        left, right = (self.live(end.system).saved.organisation.id for end in ends)
+        digest = self.spec.digests[module.name]
+        with self.database.write() as db:
+            fence(db, kept.lease)
+            scope = open_scope(db, self.scope_key(module, left, right), digest)
+        return Scope(
+            module=module,
+            maps=ModuleMap(module, (ends[0].remote, ends[1].remote), self.expressions),
+            ends=ends,
+            database=self.database,
+            ledger=Ledger(scope),
+            pass_id=pass_id,
+            fence=_fence_of(kept),
+            now=self.now,
+        )
+
+    def _end(self, system_name: str, module: str) -> ScopeEnd:
+        live = self.live(system_name)
+        return ScopeEnd(
+            system=system_name,
+            remote=self.remote_module(self.system(system_name), module),
+            session=live.session,
+            account=live.account,
+            skew=live.skew,
+        )
+
+
+def _fence_of(kept: Kept) -> Callable[[Db], None]:
+    def check(db: Db) -> None:
+        fence(db, kept.lease)
+
+    return check
+
+
+def _with_references(spec: Spec, names: Sequence[str]) -> set[str]:
+    from syncline.reconcile.order import references_of
+
+    found: set[str] = set()
+    pending = list(names)
+    while pending:
+        name = pending.pop()
+        if name not in found and name in spec.modules:
+            found.add(name)
+            pending.extend(references_of(spec.modules[name]))
+    return found
+
+
+def _resolved(value: Any, environ: Mapping[str, str]) -> Any:
+    if isinstance(value, EnvText):
+        return value.value(environ)
+    if isinstance(value, Mapping):
+        return {key: _resolved(item, environ) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_resolved(item, environ) for item in value]
+    return value

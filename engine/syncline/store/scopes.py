@@ -1,0 +1,81 @@
+"""The scopes and passes of a state: which module of which spec between which organisations, and each run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from syncline import exactjson
+from syncline.store import tables as t
+from syncline.store.ids import next_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeKey:
+    """What makes a scope: other organisations or other remote modules are another scope, with other links."""
+
+    spec: str
+    module: str
+    left_org: str
+    right_org: str
+    left_module: str
+    right_module: str
+
+
+def find_scope(db: Connection, key: ScopeKey) -> int | None:
+    """The id of a scope, ``None`` when nothing has been remembered for it."""
+    found: int | None = db.scalar(sa.select(t.scope.c.id).where(*_same(key)))
+    return found
+
+
+def open_scope(db: Connection, key: ScopeKey, digest: str) -> int:
+    """The id of a scope, made on first sight.
+
+    When the module's ``digest`` is another than last time, every record is read again and compared afresh:
+    cursors and the prints of rows are dropped, links stay.
+    """
+    row = db.execute(sa.select(t.scope.c.id, t.scope.c.digest).where(*_same(key))).first()
+    if row is None:
+        scope = next_id()
+        values = {name: getattr(key, name) for name in ScopeKey.__slots__}
+        db.execute(sa.insert(t.scope).values(id=scope, digest=digest, **values))
+        return scope
+    scope = row.id
+    if row.digest != digest:
+        db.execute(sa.update(t.scope).where(t.scope.c.id == scope).values(digest=digest))
+        db.execute(sa.delete(t.cursor).where(t.cursor.c.scope == scope))
+        db.execute(sa.update(t.staged).where(t.staged.c.scope == scope).values(print=b""))
+        db.execute(sa.update(t.link).where(t.link.c.scope == scope).values(left_print=b"", right_print=b""))
+    return scope
+
+
+def begin_pass(db: Connection, spec: str, verb: str, who: str, now: datetime) -> int:
+    pass_id = next_id()
+    row = {"id": pass_id, "spec": spec, "verb": verb, "who": who, "started": now, "status": "running"}
+    db.execute(sa.insert(t.run).values(**row))
+    return pass_id
+
+
+def end_pass(
+    db: Connection, pass_id: int, status: str, reason: str, totals: Mapping[str, Any], now: datetime
+) -> None:
+    db.execute(
+        sa.update(t.run)
+        .where(t.run.c.id == pass_id)
+        .values(status=status, reason=reason, totals=exactjson.encode(totals), ended=now)
+    )
+
+
+def last_passes(db: Connection, spec: str, limit: int) -> list[dict[str, Any]]:
+    """The newest passes of a spec, newest first: id, verb, who, started, ended, status, reason, totals."""
+    query = sa.select(t.run).where(t.run.c.spec == spec).order_by(t.run.c.id.desc()).limit(limit)
+    return [{**row._mapping, "totals": exactjson.decode(row.totals)} for row in db.execute(query)]
+
+
+def _same(key: ScopeKey) -> list[sa.ColumnElement[bool]]:
+    return [t.scope.c[name] == getattr(key, name) for name in ScopeKey.__slots__]
