@@ -14,7 +14,7 @@ _FAULT_FIELDS = ("method", "path", "skip", "times", "status", "delay_s", "name",
 
 
 class Control(App):
-    """Serves ``/requests``, ``/faults``, ``/switches``, ``/clock``, ``/records`` and ``/act``, for sandboxes by
+    """Serves ``/requests``, ``/faults``, ``/switches``, ``/clock``, ``/records``, ``/act`` for sandboxes by
     the name of their connector. Replies are JSON; a mistake is answered 400 with ``error``."""
 
     def __init__(self, servers: Mapping[str, SandboxServer], sandboxes: Mapping[str, Sandbox]) -> None:

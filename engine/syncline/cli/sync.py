@@ -1,0 +1,48 @@
+"""`syncline sync`: one pass of every module of a spec."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from syncline.cli.common import print_json, progress, say, spec_options, workspace
+from syncline.cli.exits import OF_STATUS
+
+
+@click.command("sync")
+@spec_options
+def command(spec: Path, state: str | None, as_json: bool) -> int:
+    """Read what changed at both ends, decide, and write it: one pass of every enabled module.
+
+    \b
+    Example: syncline sync acme.yaml
+    """
+    from syncline.run.sync import sync
+
+    with workspace(spec, state) as work:
+        outcome = sync(work, progress)
+    if as_json:
+        print_json(outcome)
+    else:
+        print_outcome(outcome)
+    return OF_STATUS[outcome["status"]]
+
+
+def print_outcome(outcome: dict[str, Any]) -> None:
+    """A line for each module, then one for the whole pass."""
+    for name, module in outcome["modules"].items():
+        parts = [f"{module['linked']} linked"] if module["linked"] else []
+        for verb in ("created", "updated", "archived", "deleted"):
+            parts += [f"{n} {verb} in {system}" for system, n in module[verb].items() if n]
+        parts += [
+            f"{module[w]} {w}" for w in ("conflicts", "ambiguous", "waiting", "locked", "failed") if module[w]
+        ]
+        say(f"{name}: {', '.join(parts) or 'nothing to do'}; {module['unchanged']} unchanged")
+    for name, problem in outcome["problems"].items():
+        say(f"{name}: {problem}", err=True)
+    calls = ", ".join(
+        f"{system} {n['read']} read and {n['write']} write calls" for system, n in outcome["requests"].items()
+    )
+    say(f"{outcome['status']}: pass {outcome['pass']}; {calls or 'no calls'}")
