@@ -15,7 +15,7 @@ from syncline.spec.model import EnvText, FieldMap, Module, Spec, System
 def module_digests(spec: Spec, macros: Iterable[MacroSource]) -> dict[str, str]:
     """By module: 32 hexadecimal digits that change when its maps, rules, ends, macros or its systems' options
     and declared fields do, and not with places, limits, schedules or the environment."""
-    imported = [macro.text for macro in macros]
+    imported = [macro.source for macro in macros]
     digests = {}
     for module in spec.modules.values():
         told = [

@@ -23,7 +23,7 @@ class MacroSource:
 
     name: str
     file: str
-    text: str
+    source: str
     place: Place
 
 

@@ -87,7 +87,8 @@ class DeclaredField:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
     """A connection's role in this spec. ``options``: the connector's own, still with ``${env:…}`` texts as
-    EnvText; ``fields``: by remote module, then by field name."""
+    EnvText; ``option_places``: of each option its key and its value; ``fields``: by remote module, then by
+    field name."""
 
     name: str
     connector: str
@@ -97,6 +98,7 @@ class System:
     client_secret: EnvText | None = None
     organisation: EnvText | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    option_places: Mapping[str, tuple[Place, Place]] = field(default_factory=dict)
     fields: Mapping[str, Mapping[str, DeclaredField]] = field(default_factory=dict)
 
 
@@ -216,6 +218,7 @@ class Module:
     conflicts: ConflictRule
     deletes: Mapping[str, DeleteRule]
     limits: Limits
+    delete_places: Mapping[str, Place] = field(default_factory=dict)
 
     def end(self, system: str) -> End:
         return self.left if self.left.system == system else self.right

@@ -155,6 +155,9 @@ class _Parser:
             client_secret=self._env_text((*path, "client_secret")),
             organisation=self._env_text((*path, "organisation")),
             options=options,
+            option_places={
+                key: (name_place(self.root, (*path, key)), self._at((*path, key))) for key in options
+            },
             fields={
                 module: {
                     each: self._declared((*path, "fields", module, each))
@@ -339,6 +342,7 @@ class _Parser:
             conflicts=self._conflicts((*path, "conflicts"), systems) or default,
             deletes={system: deletes.get(system, DeleteRule.IGNORE) for system in systems},
             limits=self._limits((*path, "limits")),
+            delete_places={system: self._at((*path, "deletes", system)) for system in deletes},
         )
         if any(problem.severity is Severity.ERROR for problem in self.problems[before:]):
             self.hurt.add(name)

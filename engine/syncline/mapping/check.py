@@ -1,0 +1,274 @@
+"""Whether a spec fits the systems it names: their options, remote modules, fields and abilities.
+
+The checks of :mod:`syncline.spec` know the grammar alone; these know the connectors. They run offline against
+the connectors' own catalogues, or against what the connected organisations really have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from decimal import Decimal
+
+from syncline.connect.contract import Catalogue, Connector, RemoteModule
+from syncline.mapping.check_maps import MapChecks
+from syncline.mapping.expressions import ExpressionError, Expressions, MacroFile
+from syncline.mapping.fields import with_declared
+from syncline.mapping.filters import Filter
+from syncline.spec.macros import MacroSource
+from syncline.spec.model import DeleteRule, End, EnvText, Module, Spec, System
+from syncline.spec.nearest import did_you_mean
+from syncline.spec.parse import flows_to
+from syncline.spec.problems import Place, Problem, Severity
+from syncline.spec.schema import make_validator, schema_findings
+from syncline.spec.tree import Entry, List, Map, Node, Scalar
+
+
+def check_spec(
+    spec: Spec,
+    connectors: Mapping[str, Connector],
+    live: Mapping[str, Catalogue] | None,
+    expressions: Expressions,
+    *,
+    hurt: Collection[str] = (),
+) -> list[Problem]:
+    """Everything in the spec that its systems would not take, in the order of the files.
+
+    ``live``: by system, what its organisation has; a system that is not in it is judged by its connector's
+    catalogue. ``hurt``: modules that are not complete, of which nothing is said to be missing.
+    """
+    problems: list[Problem] = []
+    catalogues: dict[str, Catalogue] = {}
+    for system in spec.systems.values():
+        connector = connectors.get(system.connector)
+        if connector is None:
+            if system.connector:  # its absence is told by the grammar
+                problems.append(_unknown_connector(system, connectors))
+            continue
+        problems += check_options(system, connector)
+        catalogue = (live or {}).get(system.name) or _built_in(connector, system, problems)
+        if catalogue is not None:
+            catalogues[system.name] = catalogue
+            problems += _check_declared(system, catalogue)
+    if not spec.modules and not hurt:
+        problems.append(
+            _problem(spec.place, "no-modules", "this spec has no modules, so it does nothing", "add modules:")
+        )
+    problems += _check_shared_ends(spec)
+    for module in spec.modules.values():
+        problems += _check_module(spec, module, catalogues, expressions, complete=module.name not in hurt)
+    return sorted(dict.fromkeys(problems), key=lambda p: (p.place, p.code, p.message))
+
+
+def read_expressions(
+    macros: Iterable[MacroSource], filters: Mapping[str, Filter]
+) -> tuple[Expressions, list[Problem]]:
+    """The expressions of a spec with the macro files it imports; a file that cannot be used is left out and
+    told."""
+    good: list[MacroFile] = []
+    problems: list[Problem] = []
+    expressions = Expressions(filters=filters)
+    for macro in macros:
+        file = MacroFile(macro.file, macro.source)
+        try:
+            expressions = Expressions(filters=filters, macros=[*good, file])
+        except ExpressionError as error:
+            problems.append(_problem(macro.place, "bad-macros", error.message, error.suggestion))
+        else:
+            good.append(file)
+    return expressions, problems
+
+
+def check_options(system: System, connector: Connector) -> list[Problem]:
+    """The system's own options against what the connector takes; values that come from the environment and
+    are not set are not judged."""
+    try:
+        validator = make_validator(connector.options_schema)
+    except ValueError as bad:
+        return [_broken(system, f"its options_schema is no JSON Schema: {bad}")]
+    tree = Map(system.place, {key: _entry(system, key, value) for key, value in system.options.items()})
+    problems = []
+    for finding in schema_findings(validator, tree):
+        unset = _unset(system.options.get(str(finding.path[0])) if finding.path else None)
+        if not unset:
+            problems.append(_option_problem(finding.problem, system))
+    return problems
+
+
+def _option_problem(problem: Problem, system: System) -> Problem:
+    if problem.code == "unknown-key":
+        message = f"{problem.message.removesuffix(' in the spec')}: {system.connector} has no such option"
+        return _problem(problem.place, "unknown-option", message, problem.suggestion)
+    if problem.code == "missing-key":
+        message = problem.message.replace("the spec", system.name, 1)
+        return _problem(problem.place, "missing-option", message, problem.suggestion)
+    return _problem(problem.place, "bad-option", problem.message, problem.suggestion)
+
+
+def _entry(system: System, key: str, value: object) -> Entry:
+    place = system.option_places.get(key, (system.place, system.place))
+    return Entry(place[0], _node(value, place[1]))
+
+
+def _node(value: object, place: Place) -> Node:
+    if isinstance(value, EnvText):
+        names = value.unset({})
+        return Scalar(value.place, None if names else value.value({}))
+    if isinstance(value, Mapping):
+        return Map(place, {str(key): Entry(place, _node(each, place)) for key, each in value.items()})
+    if isinstance(value, list):
+        return List(place, tuple(_node(each, place) for each in value))
+    return Scalar(place, value, str(value)) if isinstance(value, (str, int, Decimal)) else Scalar(place, None)
+
+
+def _unset(value: object) -> bool:
+    """Whether part of an option's value is not known before it is used."""
+    if isinstance(value, EnvText):
+        return bool(value.unset({}))
+    if isinstance(value, Mapping):
+        return any(_unset(each) for each in value.values())
+    return isinstance(value, list) and any(_unset(each) for each in value)
+
+
+# --- systems -----------------------------------------------------------------------------------------
+
+
+def _unknown_connector(system: System, connectors: Mapping[str, Connector]) -> Problem:
+    near = did_you_mean(system.connector, connectors, what="installed connectors")
+    return _problem(
+        system.place,
+        "unknown-connector",
+        f"no installed distribution has a connector {system.connector}",
+        near or "install the distribution that has it",
+    )
+
+
+def _broken(system: System, what: str) -> Problem:
+    return _problem(
+        system.place,
+        "broken-connector",
+        f"the connector {system.connector} is at fault: {what}",
+        "tell its author",
+    )
+
+
+def _built_in(connector: Connector, system: System, problems: list[Problem]) -> Catalogue | None:
+    try:
+        return connector.catalogue()
+    except Exception as bad:  # a plugin's own code: its fault must not hide what else is wrong
+        problems.append(_broken(system, f"its catalogue cannot be read ({type(bad).__name__})"))
+        return None
+
+
+def _check_declared(system: System, catalogue: Catalogue) -> Iterator[Problem]:
+    names = [remote.name for remote in catalogue.modules]
+    for module, fields in system.fields.items():
+        if module in names:
+            continue
+        place = min(own.place for own in fields.values()) if fields else system.place
+        yield _problem(
+            place,
+            "unknown-remote-module",
+            f"{system.name} has no remote module {module}, so these fields belong to nothing",
+            did_you_mean(module, names, what="remote modules"),
+        )
+
+
+# --- modules -----------------------------------------------------------------------------------------
+
+
+def _check_shared_ends(spec: Spec) -> Iterator[Problem]:
+    """Two modules over the same records would each link and write them."""
+    seen: dict[tuple[str, str], tuple[Module, End]] = {}
+    for module in spec.modules.values():
+        if not module.enabled:
+            continue
+        for end in (module.left, module.right):
+            first = seen.setdefault((end.system, end.module), (module, end))[0]
+            if first is module:
+                continue
+            pair = {(e.system, e.module) for e in (first.left, first.right)}
+            same = pair == {(e.system, e.module) for e in (module.left, module.right)}
+            if same and end is module.right:
+                continue  # told once, at the left end
+            split = end.system in module.where and end.system in first.where
+            if not split:
+                yield _problem(
+                    end.place,
+                    "shared-end",
+                    f"{module.name} and {first.name} both keep {end.system}.{end.module} in step"
+                    + (" with the same remote module" if same else ""),
+                    f"disable one, or give both a where for {end.system} so that they share no record",
+                    Severity.ERROR if same else Severity.WARNING,
+                )
+
+
+def _check_module(
+    spec: Spec,
+    module: Module,
+    catalogues: Mapping[str, Catalogue],
+    expressions: Expressions,
+    *,
+    complete: bool,
+) -> Iterator[Problem]:
+    remotes: list[RemoteModule | None] = []
+    for end in (module.left, module.right):
+        catalogue = catalogues.get(end.system)
+        remote = catalogue.module(end.module) if catalogue is not None else None
+        if catalogue is not None and remote is None:
+            yield _unknown_remote(end, catalogue)
+        if remote is not None:
+            remote = with_declared(remote, spec.systems[end.system].fields.get(end.module, {}))
+            yield from _check_abilities(module, end, remote)
+        remotes.append(remote)
+    yield from MapChecks(spec, module, (remotes[0], remotes[1]), expressions).problems(complete=complete)
+
+
+def _unknown_remote(end: End, catalogue: Catalogue) -> Problem:
+    names = [remote.name for remote in catalogue.modules if not remote.lookup]
+    return _problem(
+        end.place,
+        "unknown-remote-module",
+        f"{end.system} has no remote module {end.module}",
+        did_you_mean(end.module, names, what="remote modules"),
+    )
+
+
+def _check_abilities(module: Module, end: End, remote: RemoteModule) -> Iterator[Problem]:
+    """What the module asks of an end against what can be done with its records."""
+    able = remote.capabilities
+    if remote.lookup:
+        yield _problem(
+            end.place,
+            "lookup-module",
+            f"{end.system}.{remote.name} is reference data: it can be referred to, but not kept in step",
+            "choose another remote module",
+        )
+        return
+    side = 0 if end is module.left else 1
+    writes = flows_to(module.direction, side) and any(
+        flows_to(m.direction, side) for m in module.fields.values()
+    )
+    if writes and not able.create_batch and not able.update_batch:
+        other = (module.right, module.left)[side]
+        yield _problem(
+            end.place,
+            "read-only-module",
+            f"{end.system}.{remote.name} cannot be written",
+            f'direction: "{end.system} -> {other.system}"',
+        )
+    rule = module.deletes[end.system]
+    can = {DeleteRule.ARCHIVE: able.archive, DeleteRule.DELETE: able.delete, DeleteRule.IGNORE: True}
+    if not can[rule]:
+        others = [str(each) for each in DeleteRule if can[each]]
+        yield _problem(
+            module.delete_places.get(end.system, end.place),
+            "cannot-delete",
+            f"records of {end.system}.{remote.name} cannot be {rule}d",
+            f"deletes: {{{end.system}: {' or '.join(others)}}}",
+        )
+
+
+def _problem(
+    place: Place, code: str, message: str, suggestion: str = "", severity: Severity = Severity.ERROR
+) -> Problem:
+    return Problem(place=place, code=code, message=message, suggestion=suggestion, severity=severity)
