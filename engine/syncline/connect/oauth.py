@@ -195,18 +195,11 @@ def finish_consent(
 
 
 class TokenEndpoint:
-    """Calls a remote's token endpoint."""
+    """Calls a remote's token endpoint. Holds nothing open: it is called twice an hour."""
 
-    def __init__(
-        self, http: HttpClient | None = None, *, label: str = "the remote", waiting: Waiting | None = None
-    ) -> None:
-        """``http``: without a sign-in of its own."""
+    def __init__(self, *, label: str = "the remote", waiting: Waiting | None = None) -> None:
         self._waiting = waiting or Waiting()
-        self._http = http or HttpClient(label=label, waiting=self._waiting, timeout_s=30.0)
         self._label = label
-
-    def close(self) -> None:
-        self._http.close()
 
     def code(
         self, oauth: OAuth, client: Client, code: str, redirect_uri: str, verifier: str | None
@@ -271,7 +264,8 @@ class TokenEndpoint:
             form = {**form, "client_id": client.id}
             if client.secret:
                 form["client_secret"] = client.secret
-        return self._http.request("POST", url, form=form, headers=headers, repeatable=repeatable)
+        with HttpClient(label=self._label, waiting=self._waiting, timeout_s=30.0) as http:
+            return http.request("POST", url, form=form, headers=headers, repeatable=repeatable)
 
 
 def read_tokens(reply: HttpReply, oauth: OAuth, *, label: str, now: float) -> Tokens:
