@@ -195,11 +195,15 @@ def finish_consent(
 
 
 class TokenEndpoint:
-    """Calls a remote's token endpoint. Holds nothing open: it is called twice an hour."""
+    """Calls a remote's token endpoint."""
 
     def __init__(self, *, label: str = "the remote", waiting: Waiting | None = None) -> None:
         self._waiting = waiting or Waiting()
         self._label = label
+        self._http = HttpClient(label=label, waiting=self._waiting, timeout_s=30.0)
+
+    def close(self) -> None:
+        self._http.close()
 
     def code(
         self, oauth: OAuth, client: Client, code: str, redirect_uri: str, verifier: str | None
@@ -264,8 +268,7 @@ class TokenEndpoint:
             form = {**form, "client_id": client.id}
             if client.secret:
                 form["client_secret"] = client.secret
-        with HttpClient(label=self._label, waiting=self._waiting, timeout_s=30.0) as http:
-            return http.request("POST", url, form=form, headers=headers, repeatable=repeatable)
+        return self._http.request("POST", url, form=form, headers=headers, repeatable=repeatable)
 
 
 def read_tokens(reply: HttpReply, oauth: OAuth, *, label: str, now: float) -> Tokens:

@@ -47,8 +47,10 @@ def server() -> Iterator[TokenServer]:
 
 
 @pytest.fixture
-def endpoint() -> TokenEndpoint:
-    return TokenEndpoint(label="the books", waiting=Waiting(sleep=lambda _s: None))
+def endpoint() -> Iterator[TokenEndpoint]:
+    made = TokenEndpoint(label="the books", waiting=Waiting(sleep=lambda _s: None))
+    yield made
+    made.close()
 
 
 def browser(url: str) -> None:

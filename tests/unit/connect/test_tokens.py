@@ -36,6 +36,22 @@ def server() -> Iterator[TokenServer]:
     made.close()
 
 
+_endpoints: list[TokenEndpoint] = []
+
+
+def opened(endpoint: TokenEndpoint) -> TokenEndpoint:
+    """To be closed after the test."""
+    _endpoints.append(endpoint)
+    return endpoint
+
+
+@pytest.fixture(autouse=True)
+def close_endpoints() -> Iterator[None]:
+    yield
+    while _endpoints:
+        _endpoints.pop().close()
+
+
 class Shelf:
     """Tokens in memory, without a lock of its own."""
 
@@ -93,7 +109,7 @@ def keeper_of(
         client=CLIENT,
         grant=grant,
         store=store,
-        endpoint=TokenEndpoint(label="the books", waiting=waiting),
+        endpoint=opened(TokenEndpoint(label="the books", waiting=waiting)),
         label="the books",
         waiting=waiting,
     )
@@ -382,7 +398,9 @@ def _keeper(database: Database, base: str) -> TokenKeeper:
 
     oauth = OAuth(authorize_url=f"{base}/authorize", token_url=f"{base}/token", scopes=("things.read",))
     store = vault_of(database).tokens(1)
-    return TokenKeeper(oauth=oauth, client=CLIENT, grant=Grant.CODE, store=store, endpoint=TokenEndpoint())
+    return TokenKeeper(
+        oauth=oauth, client=CLIENT, grant=Grant.CODE, store=store, endpoint=opened(TokenEndpoint())
+    )
 
 
 def test_eight_workers_race_over_many_expiries_and_lose_no_connection(
