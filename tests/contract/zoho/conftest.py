@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from zoho_remote import Remote, start
+from zoho_remote import Remote, StaticSignIn, start
 
 from syncline.connect import Connection, HttpClient, Session
 from syncline.connect.sandbox import make_world
@@ -28,22 +28,6 @@ def limited() -> Iterator[Remote]:
 def demo() -> Iterator[Remote]:
     """The demo business, for tests that only read."""
     yield from start(make_world("demo"))
-
-
-class StaticSignIn:
-    """An access token that is never renewed."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def authorization(self) -> str:
-        return f"Zoho-oauthtoken {self._token}"
-
-    def expired(self, body: str) -> bool:
-        return False
-
-    def renew(self, refused: str) -> str:
-        raise AssertionError("never asked to")
 
 
 @pytest.fixture

@@ -99,3 +99,19 @@ def start(world: World | None = None, *, limits: bool = False) -> Iterator[Remot
 
 def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+class StaticSignIn:
+    """An access token that is never renewed."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def authorization(self) -> str:
+        return f"Zoho-oauthtoken {self._token}"
+
+    def expired(self, body: str) -> bool:
+        return False
+
+    def renew(self, refused: str) -> str:
+        raise AssertionError("never asked to")

@@ -87,17 +87,23 @@ def page_size(text: str | None) -> int:
     return int(text)
 
 
-def page_number(text: str | None, per_page: int) -> int:
-    """``page``, 1 when absent; raises :class:`Refused` beyond the first 2,000 records."""
+def plain_page(text: str | None) -> int:
+    """``page``, 1 when absent; raises :class:`Refused` when it is no number."""
     if text is None:
         return 1
     if not text.isdecimal() or int(text) < 1:
         raise Refused(400, "INVALID_DATA", "the page given is no number", {"param_name": "page"})
-    if int(text) * per_page > MAX_BY_PAGE:
+    return int(text)
+
+
+def page_number(text: str | None, per_page: int) -> int:
+    """The same; raises :class:`Refused` beyond the first 2,000 records."""
+    number = plain_page(text)
+    if number > 1 and number * per_page > MAX_BY_PAGE:
         raise Refused(
             400,
             "DISCRETE_PAGINATION_LIMIT_EXCEEDED",
             "only the first 2000 records can be fetched by page; use page_token for more",
             {"param_name": "page", "limit": MAX_BY_PAGE},
         )
-    return int(text)
+    return number

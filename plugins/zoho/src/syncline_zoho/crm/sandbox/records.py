@@ -14,7 +14,7 @@ from syncline_zoho.crm.sandbox.errors import Refused
 from syncline_zoho.crm.sandbox.gate import Gate
 from syncline_zoho.crm.sandbox.metadata import ModuleMeta
 from syncline_zoho.crm.sandbox.organisation import Organisation, stamp
-from syncline_zoho.crm.sandbox.paging import MAX_BY_PAGE, PageTokens, page_number, page_size
+from syncline_zoho.crm.sandbox.paging import MAX_BY_PAGE, PageTokens, page_number, page_size, plain_page
 from syncline_zoho.crm.sandbox.query import Runner, credits_for
 from syncline_zoho.crm.sandbox.render import Renderer
 from syncline_zoho.crm.sandbox.search import make_search
@@ -247,7 +247,7 @@ class RecordReads:
             if (kind == "all" or entry["type"] == kind) and (since is None or entry["deleted_time"] >= since)
         ]
         per_page = page_size(request.one("per_page"))
-        number = page_number(request.one("page"), per_page) if request.one("page") else 1
+        number = plain_page(request.one("page"))
         found = entries[(number - 1) * per_page : number * per_page]
         if not found:
             return Reply(304) if since is not None and not entries and _says_304(self._org) else Reply(204)

@@ -7,8 +7,8 @@ as Decimal, line rows inline as a list of such dicts. Rows are replaced, never c
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections import deque
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 from typing import Any
 
 from syncline.connect.sandbox import Tables
@@ -29,7 +29,9 @@ class View:
         self.ids: list[str] = []
         self.by_time: list[tuple[str, str]] = []
         self.keyed: dict[str, dict[str, set[str]]] = {name: {} for name in keyed}
-        self.waiting: deque[tuple[float, str, Row | None]] = deque()
+        self._waiting: list[tuple[float, int, str, Row | None]] = []
+        self._changes = 0
+        self._shown: dict[str, int] = {}
 
     def apply(self, record_id: str, row: Row | None) -> None:
         old = self.rows.get(record_id)
@@ -63,15 +65,22 @@ class View:
                     del index[fold(value)]
 
     def catch_up(self, now: float) -> None:
-        while self.waiting and self.waiting[0][0] <= now:
-            _, record_id, row = self.waiting.popleft()
-            self.apply(record_id, row)
+        """Show what has become visible. A record's older state never replaces a newer one."""
+        while self._waiting and self._waiting[0][0] <= now:
+            _, number, record_id, row = heappop(self._waiting)
+            if number > self._shown.get(record_id, 0):
+                self._shown[record_id] = number
+                self.apply(record_id, row)
+        if not self._waiting:
+            self._shown.clear()
 
     def change(self, record_id: str, row: Row | None, now: float, lag_s: float) -> None:
-        if lag_s <= 0 and not self.waiting:
+        if lag_s <= 0 and not self._waiting:
             self.apply(record_id, row)
-        else:
-            self.waiting.append((now + max(lag_s, 0), record_id, row))
+            return
+        self._changes += 1
+        heappush(self._waiting, (now + max(lag_s, 0), self._changes, record_id, row))
+        self.catch_up(now)
 
     def since(self, stamp: str, *, inclusive: bool = True) -> int:
         """The place in ``by_time`` where rows changed at (or after) ``stamp`` begin."""

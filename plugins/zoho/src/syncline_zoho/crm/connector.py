@@ -1,0 +1,69 @@
+"""The connector ``zoho-crm``: Zoho CRM, API v8."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from syncline.connect import Catalogue, Connection, Connector, Limits, OAuth, Session
+from syncline.connect.sandbox import Sandbox, SandboxSettings
+from syncline_zoho.crm.fields import standard_catalogue
+from syncline_zoho.datacenters import DATA_CENTERS, DEFAULT
+from syncline_zoho.oauth import make_oauth
+
+#: the least that reading, writing and settling need (Zoho CRM API v8, Scopes)
+SCOPES = (
+    "ZohoCRM.modules.accounts.ALL",
+    "ZohoCRM.modules.contacts.ALL",
+    "ZohoCRM.modules.products.ALL",
+    "ZohoCRM.modules.invoices.ALL",
+    "ZohoCRM.settings.ALL",
+    "ZohoCRM.org.READ",
+    "ZohoCRM.users.READ",
+    "ZohoCRM.coql.READ",
+)
+_TRIGGERS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
+
+
+class ZohoCrmConnector(Connector):
+    name = "zoho-crm"
+    title = "Zoho CRM"
+    documentation = "https://www.zoho.com/crm/developer/docs/api/v8/"
+    #: five calls at once, as the smallest edition allows; the daily credits differ by edition, so only
+    #: the remote's own word on them counts
+    limits = Limits(concurrent=5, day_left_header="x-api-credits-remaining")
+    options_schema: Mapping[str, Any] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "data_center": {
+                "description": "Where the organisation lives: the ending of its Zoho address.",
+                "enum": list(DATA_CENTERS),
+                "default": DEFAULT,
+            },
+            "trigger": {
+                "description": "Which automations of the CRM run on our writes. None by default: a workflow"
+                " that edits what was just synced would be read back as a new edit.",
+                "type": "array",
+                "items": {"enum": list(_TRIGGERS)},
+                "uniqueItems": True,
+                "default": [],
+            },
+        },
+    }
+
+    def catalogue(self) -> Catalogue:
+        return standard_catalogue()
+
+    def oauth(self, options: Mapping[str, Any], callback: Mapping[str, str]) -> OAuth:
+        return make_oauth(options, callback, SCOPES)
+
+    def open(self, connection: Connection) -> Session:
+        from syncline_zoho.crm.session import ZohoCrmSession
+
+        return ZohoCrmSession(connection)
+
+    def sandbox(self, settings: SandboxSettings) -> Sandbox:
+        from syncline_zoho.crm.sandbox import ZohoCrmSandbox
+
+        return ZohoCrmSandbox(settings)

@@ -1,0 +1,291 @@
+"""Reading records: scans by query, single records, line rows, deletions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from syncline.connect import Page, Record, RemoteProtocolError, State
+from syncline_zoho.crm.api import Api, QueryRefused, read_body
+from syncline_zoho.crm.cursor import OVERLAP, read_cursor
+from syncline_zoho.crm.fields import BATCH
+from syncline_zoho.crm.metadata import NOT_OF_A_LINE, Metadata
+from syncline_zoho.crm.query import MAX_COLUMNS, MAX_IN, column_groups, one_of, select
+from syncline_zoho.crm.values import clean, clean_item, read_instant, utc_text
+
+Row = Mapping[str, Any]
+_ORDER = "Modified_Time asc, id asc"
+_DELETED_PAGE = 200
+#: lists and queries cut rich text here without saying so (Zoho CRM API v8, Get Records)
+_CUT = 500
+#: so few documents that their lines surely fit the cheapest query
+_FEW = 10
+_FEW_ROWS = 200
+
+
+class Reader:
+    def __init__(self, api: Api, metadata: Metadata) -> None:
+        self._api = api
+        self._metadata = metadata
+        self._unavailable: dict[str, set[str]] = {}
+
+    # --- changes ----------------------------------------------------------------------------------
+
+    def read(self, module: str, text: str | None, fields: frozenset[str]) -> Iterator[Page]:
+        """Pages of up to 2,000 records in the order of their change, the deleted ones last."""
+        subforms = self._subforms(module, fields)
+        columns = fields - set(subforms)
+        cursor = read_cursor(text).begin(datetime.now(UTC))
+        while True:
+            rows, more = self._rows(module, columns, cursor.where())
+            places = [(utc_text(read_instant(row["Modified_Time"])), str(row["id"])) for row in rows]
+            cursor = cursor.advance(places, self._api.server_time)
+            records = self._records(module, rows, columns, subforms)
+            if more and rows:
+                yield Page(records=records, cursor=cursor.to_text(), last=False)
+                continue
+            first = cursor.deleted is None
+            cursor = cursor.finish()
+            if not first and cursor.deleted is not None:
+                gone = self._deleted(module, cursor.deleted)
+                records = [*records, *gone]
+                mark = utc_text(self._api.server_time - OVERLAP)
+                cursor = replace(cursor, deleted=max(cursor.deleted, mark))
+            yield Page(records=records, cursor=cursor.to_text(), last=True)
+            return
+
+    def _subforms(self, module: str, fields: frozenset[str]) -> dict[str, str]:
+        known = self._metadata.subform_fields(module)
+        return {name: known[name] for name in fields if name in known}
+
+    def _rows(self, module: str, columns: frozenset[str], where: str) -> tuple[list[Row], bool]:
+        """One page; with more columns than a query takes, several queries joined by id."""
+        rows: list[Row] = []
+        more = False
+        for number, group in enumerate(self._groups(module, columns)):
+            found, has_more = self._select(module, group, where)
+            if number == 0:
+                rows, more = found, has_more
+                continue
+            extra = {(row["id"], row["Modified_Time"]): row for row in found}
+            joined: list[Row] = []
+            changed: list[str] = []
+            for row in rows:
+                other = extra.get((row["id"], row["Modified_Time"]))
+                if other is None:
+                    changed.append(str(row["id"]))
+                joined.append({**(other or {}), **row})
+            rows = joined
+            if changed:
+                # edited between the two queries: taken whole, by id
+                fresh = {row["id"]: row for row in self._by_ids(module, changed, columns)}
+                rows = [{**row, **_keep_place(fresh.get(row["id"], {}))} for row in rows]
+        return rows, more
+
+    def _groups(self, module: str, columns: Iterable[str]) -> list[list[str]]:
+        hidden = self._unavailable.get(module, set())
+        return column_groups(name for name in columns if name not in hidden and not name.startswith("$"))
+
+    def _select(self, module: str, columns: list[str], where: str) -> tuple[list[Row], bool]:
+        """A query that does without the columns which the signed-in user cannot see."""
+        while True:
+            try:
+                return self._api.query(select(columns, module, where, order=_ORDER))
+            except QueryRefused as refused:
+                if refused.column not in columns or refused.column == "Modified_Time":
+                    raise
+                self._unavailable.setdefault(module, set()).add(str(refused.column))
+                columns = [name for name in columns if name != refused.column]
+
+    def _records(
+        self, module: str, rows: Sequence[Row], columns: frozenset[str], subforms: Mapping[str, str]
+    ) -> list[Record]:
+        if not rows:
+            return []
+        whole = self._uncut(module, rows)
+        ids = [str(row["id"]) for row in rows]
+        lines = {name: self._lines(module, name, sub, ids) for name, sub in subforms.items()}
+        records = []
+        for row in rows:
+            record_id = str(row["id"])
+            full = whole.get(record_id, {})
+            values = {
+                name: clean(full.get(name, value))
+                for name, value in row.items()
+                if name in columns or name == "Modified_Time"
+            }
+            for name in subforms:
+                values[name] = lines[name].get(record_id, [])
+            records.append(make_record(record_id, row["Modified_Time"], values))
+        return records
+
+    def _uncut(self, module: str, rows: Sequence[Row]) -> dict[str, Row]:
+        """Rich text in full, for the records where a text may have been cut."""
+        suspects = [
+            str(row["id"])
+            for row in rows
+            if any(isinstance(value, str) and len(value) == _CUT for value in row.values())
+        ]
+        found: dict[str, Row] = {}
+        for batch in _batches(suspects, BATCH):
+            path = f"/crm/v8/{module}/actions/fetch_full_data"
+            body = self._api.get(path, {"ids": ",".join(batch)}) or {}
+            for row in body.get("data") or ():
+                found[str(row["id"])] = row
+        return found
+
+    # --- line rows --------------------------------------------------------------------------------
+
+    def _lines(
+        self, module: str, field: str, subform: str, ids: Sequence[str]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """The line rows of many documents by document, in their order; those without lines left out."""
+        columns = [name for name in self._metadata.line_columns(subform) if name != "Parent_Id"]
+        hidden = self._unavailable.get(subform)
+        if hidden or len(columns) + 1 > MAX_COLUMNS:
+            return self._lines_by_id(module, field, ids)
+        found: dict[str, list[dict[str, Any]]] = {}
+        try:
+            for batch in _batches(ids, MAX_IN):
+                for row in self._line_rows(subform, columns, batch):
+                    parent = str(row["Parent_Id"]["id"])
+                    found.setdefault(parent, []).append(make_line(row))
+        except QueryRefused as refused:
+            if refused.column not in columns:
+                raise
+            # no query gives this column: only the document itself does, one call each
+            self._unavailable.setdefault(subform, set()).add(str(refused.column))
+            return self._lines_by_id(module, field, ids)
+        for lines in found.values():
+            lines.sort(key=_line_order)
+        return found
+
+    def _line_rows(self, subform: str, columns: Sequence[str], parents: Sequence[str]) -> Iterator[Row]:
+        limit = _FEW_ROWS if len(parents) <= _FEW else 2000
+        where = one_of("Parent_Id", parents)
+        last: str | None = None
+        while True:
+            condition = where if last is None else f"({where} and id > '{last}')"
+            text = select(["Parent_Id", *columns], subform, condition, order="id asc", limit=limit)
+            rows, more = self._api.query(text, limit=limit)
+            yield from rows
+            if not more or not rows:
+                return
+            last = str(rows[-1]["id"])
+
+    def _lines_by_id(self, module: str, field: str, ids: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+        found = {}
+        for record_id in ids:
+            row = self.one(module, record_id)
+            if row is not None:
+                found[record_id] = sorted((make_line(line) for line in row.get(field) or ()), key=_line_order)
+        return found
+
+    # --- single records ---------------------------------------------------------------------------
+
+    def one(self, module: str, record_id: str) -> Row | None:
+        """A record with all its fields and lines, ``None`` when it is not there."""
+        reply = self._api.send("GET", f"/crm/v8/{module}/{record_id}")
+        if reply.status == 400 and b"INVALID_DATA" in reply.content:
+            return None
+        body = read_body(reply, f"GET {module}/{record_id}")
+        rows = (body or {}).get("data") or ()
+        return rows[0] if rows else None
+
+    def _by_ids(self, module: str, ids: Sequence[str], columns: Iterable[str]) -> list[Row]:
+        """Rows by id, which unlike queries see every write at once."""
+        rows: dict[str, dict[str, Any]] = {}
+        groups = self._groups(module, columns)
+        for batch in _batches(ids, BATCH):
+            for group in groups:
+                params = {"ids": ",".join(batch), "fields": ",".join(group), "per_page": "200"}
+                body = self._api.get(f"/crm/v8/{module}", params) or {}
+                for row in body.get("data") or ():
+                    rows.setdefault(str(row["id"]), {}).update(row)
+        return list(rows.values())
+
+    def read_ids(self, module: str, ids: Sequence[str], fields: frozenset[str]) -> list[Record]:
+        subforms = self._subforms(module, fields)
+        columns = fields - set(subforms)
+        unique = list(dict.fromkeys(ids))
+        if not subforms:
+            return self._records(module, self._by_ids(module, unique, columns), columns, {})
+        records = []
+        for record_id in unique:
+            row = self.one(module, record_id)
+            if row is None:
+                continue
+            values = {name: clean(value) for name, value in row.items() if name in columns}
+            values["Modified_Time"] = clean(row["Modified_Time"])
+            for name in subforms:
+                values[name] = sorted((make_line(line) for line in row.get(name) or ()), key=_line_order)
+            records.append(make_record(record_id, row["Modified_Time"], values))
+        return records
+
+    def count(self, module: str) -> int | None:
+        rows, _ = self._api.query(select(["COUNT(id)"], module, "id is not null", limit=1), limit=1)
+        values = list(rows[0].values()) if rows else [0]
+        return int(values[0]) if isinstance(values[0], int | str) else None
+
+    # --- deletions --------------------------------------------------------------------------------
+
+    def _deleted(self, module: str, since: str) -> list[Record]:
+        """What went to the recycle bin or was deleted for good since then."""
+        found: list[Record] = []
+        page = 1
+        while True:
+            params = {"type": "all", "per_page": str(_DELETED_PAGE), "page": str(page)}
+            stamp = read_instant(since).isoformat(timespec="seconds")
+            body = self._api.get(f"/crm/v8/{module}/deleted", params, {"If-Modified-Since": stamp})
+            if body is None:
+                return found
+            for row in body.get("data") or ():
+                moment = read_instant(row["deleted_time"])
+                found.append(
+                    Record(
+                        id=str(row["id"]),
+                        version=utc_text(moment),
+                        values={},
+                        state=State.DELETED,
+                        modified=moment,
+                    )
+                )
+            if not (body.get("info") or {}).get("more_records"):
+                return found
+            page += 1
+
+
+def make_record(record_id: str, stamp: Any, values: Mapping[str, Any]) -> Record:
+    if not isinstance(stamp, str):
+        raise RemoteProtocolError(
+            f"Zoho CRM gave record {record_id} without Modified_Time",
+            fix="let the signed-in user's profile see the field Modified Time",
+        )
+    moment = read_instant(stamp)
+    return Record(id=record_id, version=utc_text(moment), values=values, modified=moment)
+
+
+def make_line(row: Row) -> dict[str, Any]:
+    """A line row with its id, in the same form whichever call gave it."""
+    line: dict[str, Any] = {"id": str(row["id"])}
+    for name, value in row.items():
+        if name in NOT_OF_A_LINE or name.startswith("$"):
+            continue
+        line[name] = [clean_item(item) for item in value] if isinstance(value, list) else clean(value)
+    return line
+
+
+def _line_order(line: Mapping[str, Any]) -> tuple[int, str]:
+    return int(line.get("Sequence_Number") or 0), str(line["id"])
+
+
+def _keep_place(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A fresher reading of a row, at the place in the scan that the row had."""
+    return {name: value for name, value in row.items() if name != "Modified_Time"}
+
+
+def _batches(ids: Sequence[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(ids), size):
+        yield list(ids[start : start + size])

@@ -1,0 +1,55 @@
+"""The leaves of Zoho CRM's JSON in the contract's form: instants in UTC, nothing as ``None``.
+
+Instants come in the signed-in user's zone with an offset that daylight saving moves (Zoho CRM API v8,
+Get Records); lookups come with or without a name depending on the call, so the id alone is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
+
+
+def utc_text(instant: datetime) -> str:
+    """``YYYY-MM-DDTHH:MM:SSZ``: whole seconds, as this remote keeps them."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read_instant(text: str) -> datetime:
+    """Aware UTC; raises ``ValueError`` for what is no instant with an offset."""
+    if not _INSTANT.fullmatch(text):
+        raise ValueError(f"no instant: {text[:40]}")
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def clean(value: Any) -> Any:
+    """A field's value in the contract's form."""
+    if isinstance(value, str):
+        if value == "":
+            return None
+        if len(value) <= 32 and _INSTANT.fullmatch(value):
+            return utc_text(datetime.fromisoformat(value))
+        return value
+    if isinstance(value, Mapping):
+        return clean_reference(value)
+    if isinstance(value, list):
+        return [clean_item(item) for item in value]
+    return value
+
+
+def clean_reference(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A lookup as its id alone; any other object leaf by leaf."""
+    if "id" in value:
+        return {"id": str(value["id"])}
+    return {name: clean(inner) for name, inner in value.items()}
+
+
+def clean_item(item: Any) -> Any:
+    """An item of a list: its leaves cleaned, its own id kept."""
+    if isinstance(item, Mapping):
+        return {name: clean(inner) for name, inner in item.items() if not name.startswith("$")}
+    return clean(item)

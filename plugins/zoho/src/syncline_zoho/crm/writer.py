@@ -1,0 +1,188 @@
+"""Sending writes: batches by kind, updates guarded by the time the record was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncline.connect import (
+    AnswerLost,
+    HttpReply,
+    Items,
+    Outcome,
+    OutcomeKind,
+    RemoteError,
+    RemoteProtocolError,
+    Write,
+    WriteKind,
+)
+from syncline_zoho.crm.api import Api, refusal
+from syncline_zoho.crm.outcomes import outcome_of
+from syncline_zoho.crm.values import read_instant, utc_text
+
+#: the remote keeps whole seconds: what it wrote in the second of the read may come after the read
+_CARE = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Updates that share one ``If-Unmodified-Since``; ``since`` is ``None`` for unguarded ones."""
+
+    since: datetime | None
+    places: list[int] = field(default_factory=list)
+
+
+class Writer:
+    """``trigger``: which automations a write runs, none by default."""
+
+    def __init__(self, api: Api, trigger: Sequence[str]) -> None:
+        self._api = api
+        self._trigger = list(trigger)
+
+    def write(self, module: str, writes: Sequence[Write]) -> list[Outcome]:
+        if not writes:
+            return []
+        kind = writes[0].kind
+        if kind is WriteKind.CREATE:
+            return self._send("POST", module, writes, None)
+        if kind is WriteKind.UPDATE:
+            return self._update(module, writes)
+        if kind is WriteKind.DELETE:
+            return self._delete(module, writes)
+        message = f"Zoho CRM has no way to {kind.value} a record"
+        return [
+            Outcome(kind=OutcomeKind.REFUSED, id=w.id, message=message, code="unsupported") for w in writes
+        ]
+
+    def _update(self, module: str, writes: Sequence[Write]) -> list[Outcome]:
+        outcomes: list[Outcome | None] = [None] * len(writes)
+        for number, group in enumerate(group_updates(writes)):
+            part = [writes[place] for place in group.places]
+            try:
+                found = self._send("PUT", module, part, group.since)
+            except RemoteError as error:
+                if number == 0:
+                    raise
+                # earlier groups were carried out, so the call as a whole did not fail
+                found = [
+                    Outcome(kind=OutcomeKind.RETRY, id=w.id, message=error.what, code="not-sent")
+                    for w in part
+                ]
+            for place, outcome in zip(group.places, found, strict=True):
+                outcomes[place] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _send(
+        self, method: str, module: str, writes: Sequence[Write], since: datetime | None
+    ) -> list[Outcome]:
+        rows = [to_row(write) for write in writes]
+        body = {"data": rows, "trigger": self._trigger}
+        headers = {"If-Unmodified-Since": since.isoformat(timespec="seconds")} if since else None
+        cost = (len(rows) + 9) // 10
+        try:
+            reply = self._api.send(
+                method, f"/crm/v8/{module}", json=body, headers=headers, repeatable=False, cost=cost
+            )
+        except AnswerLost as error:
+            return _all_unknown(writes, error.what)
+        return judge(reply, writes, f"{method} {module}")
+
+    def _delete(self, module: str, writes: Sequence[Write]) -> list[Outcome]:
+        params = {"ids": ",".join(str(write.id) for write in writes)}
+        if not self._trigger:
+            params["wf_trigger"] = "false"
+        cost = (len(writes) + 9) // 10
+        # deleting again does no harm: a row that is gone already says so
+        reply = self._api.send("DELETE", f"/crm/v8/{module}", params=params, repeatable=True, cost=cost)
+        return judge(reply, writes, f"DELETE {module}")
+
+
+def judge(reply: HttpReply, writes: Sequence[Write], what: str) -> list[Outcome]:
+    """Row by row when the answer has rows. A refusal of the whole is raised; one after which rows may
+    have been stored is UNKNOWN for each."""
+    try:
+        body = reply.json() if reply.content else None
+    except RemoteProtocolError:
+        body = None
+    rows = body.get("data") if isinstance(body, Mapping) else None
+    if isinstance(rows, list) and len(rows) == len(writes):
+        return [
+            outcome_of(row if isinstance(row, Mapping) else {}, write)
+            for row, write in zip(rows, writes, strict=True)
+        ]
+    if reply.status >= 500 or reply.status < 300:
+        said = f"Zoho CRM answered {what} with {reply.status} and no word on its rows"
+        return _all_unknown(writes, said)
+    raise refusal(reply, what)
+
+
+def _all_unknown(writes: Sequence[Write], why: str) -> list[Outcome]:
+    return [Outcome(kind=OutcomeKind.UNKNOWN, id=write.id, message=why) for write in writes]
+
+
+def group_updates(writes: Sequence[Write]) -> list[_Group]:
+    """Sort updates into as few calls as one header for each allows.
+
+    A header time suits a write when it is not before the record's own version (or the remote would
+    refuse in vain) and not after the moment of the read (or it would overlook an edit). Records that
+    changed just before they were read have no such time; their own version is the closest.
+    """
+    free = _Group(None)
+    windows: list[tuple[datetime, datetime, int]] = []
+    for place, write in enumerate(writes):
+        window = _window(write)
+        if window is None:
+            free.places.append(place)
+        else:
+            windows.append((window[1], window[0], place))
+    groups: list[_Group] = []
+    for last, first, place in sorted(windows):
+        current = groups[-1] if groups else None
+        if current is not None and current.since is not None and first <= current.since:
+            current.places.append(place)
+        else:
+            groups.append(_Group(last, [place]))
+    return ([free] if free.places else []) + groups
+
+
+def _window(write: Write) -> tuple[datetime, datetime] | None:
+    """The earliest and latest header time that suit a write; ``None`` when nothing is known of it."""
+    version = _instant(write.version)
+    if write.read_at is None:
+        return None if version is None else (version, version)
+    last = read_instant(utc_text(write.read_at)) - _CARE
+    if version is None:
+        return (last, last)
+    return (version, max(version, last))
+
+
+def _instant(version: str | None) -> datetime | None:
+    try:
+        return None if version is None else read_instant(version)
+    except ValueError:
+        return None
+
+
+def to_row(write: Write) -> dict[str, Any]:
+    """A write as the remote takes it: lines with ids, without, and those to remove."""
+    row = {name: to_wire(value) for name, value in write.values.items()}
+    if write.kind is WriteKind.UPDATE:
+        row["id"] = write.id
+    return row
+
+
+def to_wire(value: Any) -> Any:
+    if not isinstance(value, Items):
+        return value
+    rows: list[dict[str, Any]] = []
+    for item in value.items:
+        line = {name: inner for name, inner in item.values.items() if name != "id"}
+        rows.append({"id": item.id, **line} if item.id is not None else line)
+    rows.extend(_removals(value.removed))
+    return rows
+
+
+def _removals(ids: Iterable[str]) -> list[dict[str, Any]]:
+    return [{"id": line_id, "_delete": None} for line_id in ids]
