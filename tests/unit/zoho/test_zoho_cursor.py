@@ -1,0 +1,81 @@
+"""How far a module has been read: the watermark, its overlap, resuming."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from syncline.connect import RemoteProtocolError
+from syncline_zoho.crm.cursor import OVERLAP, ROOM, Cursor, Place, read_cursor
+from syncline_zoho.crm.values import utc_text
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+
+
+def ago(minutes: float) -> str:
+    return utc_text(NOW - timedelta(minutes=minutes))
+
+
+def read(cursor: Cursor, *pages: list[Place], now: datetime = NOW) -> Cursor:
+    cursor = cursor.begin(now)
+    for page in pages:
+        cursor = read_cursor(cursor.advance(page, now).to_text())
+    return cursor.finish()
+
+
+def test_a_first_read_asks_for_everything_and_goes_on_by_place() -> None:
+    cursor = Cursor().begin(NOW)
+    assert cursor.where() == "id is not null"
+    cursor = cursor.advance([(ago(60), "1"), (ago(50), "2")], NOW)
+    moment = ago(50)
+    assert cursor.where() == (f"((Modified_Time > '{moment}') or (Modified_Time = '{moment}' and id > '2'))")
+
+
+def test_after_a_read_the_watermark_stays_an_overlap_behind() -> None:
+    cursor = read(Cursor(), [(ago(60), "1"), (ago(1), "2")])
+    assert cursor.low == utc_text(NOW - OVERLAP)
+    assert cursor.high == (ago(1), "2")
+    assert cursor.seen == 1
+    assert cursor.deleted == cursor.low
+    assert cursor.begin(NOW).where() == f"Modified_Time >= '{cursor.low}'"
+
+
+def test_the_watermark_never_goes_back() -> None:
+    cursor = read(Cursor(), [(ago(60), "1")])
+    again = read(cursor, [], now=NOW - timedelta(minutes=30))
+    assert again.low == cursor.low
+
+
+def test_the_remotes_stamps_count_when_they_are_ahead_of_its_date_header() -> None:
+    ahead = utc_text(NOW + timedelta(minutes=30))
+    cursor = read(Cursor(), [(ahead, "1")])
+    assert cursor.low == utc_text(NOW + timedelta(minutes=30) - OVERLAP)
+
+
+def test_more_than_fits_the_overlap_is_read_past_until_it_has_aged() -> None:
+    many: list[Place] = [(ago(1), f"{n:05d}") for n in range(ROOM + 1)]
+    cursor = read(Cursor(), many)
+    wide = cursor.begin(NOW)
+    assert f"id > '{ROOM:05d}'" in wide.where()
+    cursor = read(cursor, [(ago(0.5), "99999")])
+    assert cursor.seen == ROOM + 2
+    assert cursor.low == utc_text(NOW - OVERLAP)
+    later = NOW + timedelta(minutes=10)
+    assert cursor.begin(later).where() == f"Modified_Time >= '{cursor.low}'"
+    aged = read(cursor, [*many, (ago(0.5), "99999")], now=later)
+    assert (aged.seen, aged.low) == (0, utc_text(later - OVERLAP))
+
+
+def test_an_unfinished_scan_is_gone_on_with() -> None:
+    cursor = read(Cursor(), [(ago(60), "1")]).begin(NOW).advance([(ago(2), "7")], NOW)
+    resumed = read_cursor(cursor.to_text()).begin(NOW + timedelta(days=1))
+    assert resumed == cursor
+    assert resumed.where().endswith("id > '7'))")
+    assert resumed.finish().low == utc_text(NOW - OVERLAP)
+
+
+@pytest.mark.parametrize("text", ["", "null", "{}", '{"v": 2}', '{"v":1,"low":1}', "page-2"])
+def test_what_is_no_cursor_of_ours(text: str) -> None:
+    with pytest.raises(RemoteProtocolError, match="position"):
+        read_cursor(text)
