@@ -19,7 +19,7 @@ from syncline.reconcile.order import references_of
 from syncline.run.reading import read_end, read_records, recheck_due
 from syncline.run.reconciling import reconcile
 from syncline.run.scope import Scope, Totals
-from syncline.run.writing import recover, write_planned
+from syncline.run.writing import mark_gone, recover, write_planned
 
 #: A write may show something to carry back (a number the remote gave); it is carried in the same pass.
 MAX_ROUNDS = 4
@@ -87,8 +87,12 @@ def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> lis
 
 def reconcile_scope(scope: Scope, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:
     """Reconcile a module; what must be read again is read, and reconciled in the next round."""
-    for side, record in sorted(reconcile(scope, transaction)):
-        read_records(scope, side, [record])
+    again = reconcile(scope, transaction)
+    for side in Side:
+        records = sorted(record for end, record in again if end is side)
+        gone = read_records(scope, side, records)
+        if gone:
+            mark_gone(scope, side, gone)
 
 
 def over_limit(scopes: Sequence[Scope]) -> dict[str, str]:

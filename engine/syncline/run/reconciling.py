@@ -359,7 +359,7 @@ class _Batch:
         if "archived" in link.states and "live" in link.states and "archived" in before:
             back = next(side for side in Side if link.states[side] == "live")
             if before[back] == "archived" and scope.can(back.other, "restore"):
-                body = {"fields": {}, "alone": True}
+                body = {"fields": {}, "alone": False}
                 self._operate(link, back.other, "restore", body, pair.rows[back], pair.rows[back.other])
                 self._rest(rows, "writing", "")
                 return True
@@ -391,10 +391,10 @@ class _Batch:
         )
         for name in merge.agreed:
             self._agree(pair, name, merge.verdicts[name])
-        self._need_again(pair, merge)
+        again = self._need_again(pair, merge)
         locked = self._drop_locked(pair, merge)
         written = self._write(pair, merge, alone=not locked and not _outstanding(merge))
-        self._conclude(pair, merge, locked, written)
+        self._conclude(pair, merge, locked, written=written, again=again)
 
     def _edit(self, pair: _Pair, entry: MapEntry, side: Side) -> Edit:
         link, row, name = pair.link, pair.rows[side], entry.name
@@ -429,13 +429,16 @@ class _Batch:
             detail = {"fields": {name: {"why": verdict.why}}}
             self._audit.append(Audit(event="drift", link=link.id, detail=detail))
 
-    def _need_again(self, pair: _Pair, merge: Merge) -> None:
-        """A value that must be carried over from an end that was not read in this pass."""
+    def _need_again(self, pair: _Pair, merge: Merge) -> bool:
+        """Whether a value must be carried over from an end that was not read in this pass."""
+        found = False
         for name in merge.of(Outcome.HELD):
             entry = self.scope.maps.by_name[name]
             for side in Side:
-                if pair.rows[side] is None and entry.flows[side.other] and name in pair.link.open:
+                if pair.rows[side] is None and entry.flows[side.other]:
                     self.again.add((side, pair.link.ids[side] or ""))
+                    found = True
+        return found
 
     def _drop_locked(self, pair: _Pair, merge: Merge) -> dict[str, str]:
         """Take out what the remote is known to refuse; the reason by map."""
@@ -476,7 +479,9 @@ class _Batch:
             self._operate(pair.link, side, "update", body, source, pair.rows[side])
         return any(merge.writes)
 
-    def _conclude(self, pair: _Pair, merge: Merge, locked: dict[str, str], written: bool) -> None:
+    def _conclude(
+        self, pair: _Pair, merge: Merge, locked: dict[str, str], *, written: bool, again: bool
+    ) -> None:
         rows, link = [row for row in pair.rows if row is not None], pair.link
         for name in merge.of(Outcome.ASK):
             verdict = merge.verdicts[name]
@@ -485,8 +490,8 @@ class _Batch:
             self._questions.append(
                 Question(kind="conflict", subject=f"{link.id}:{name}", link=link.id, detail=detail)
             )
-        if written:
-            self._rest(rows, "writing", "")
+        if written or again:
+            self._rest(rows, "writing", "" if written else "the other end is being read again")
             return
         held = {n: merge.verdicts[n].why for n in merge.of(Outcome.HELD) if self._faulty(pair, n)}
         if asked := merge.of(Outcome.ASK):

@@ -130,9 +130,7 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
     stale = _settle(scope, side, list(zip(ready, outcomes, strict=True)))
     if stale:
         gone = read_records(scope, side, stale)
-        with scope.database.write() as db:
-            scope.fence(db)
-            _mark_gone(scope, db, side, gone)
+        mark_gone(scope, side, gone)
 
 
 def _unchanged_since(scope: Scope, side: Side, operations: Sequence[Operation]) -> list[Operation]:
@@ -311,7 +309,8 @@ class _Done:
         if kind is WriteKind.CREATE:
             self._agree_on_nothing(link, projection)
         self._keys[record.id] = projection.keys
-        if kind in (WriteKind.CREATE, WriteKind.UPDATE) and self._surprising(link, operation, projection):
+        back = kind is WriteKind.RESTORE  # what happened to it in the meantime was not followed
+        if back or (link.states[side] == "live" and self._surprising(link, operation, projection)):
             self._surprises.append((record, projection))
         return projection
 
@@ -469,8 +468,14 @@ def _take_back(
     scope.ledger.delete_links(db, [op.link for op in operations if op.kind == WriteKind.CREATE])
 
 
+def mark_gone(scope: Scope, side: Side, ids: set[str]) -> None:
+    """Note that the remote no longer knows these records."""
+    with scope.database.write() as db:
+        scope.fence(db)
+        _mark_gone(scope, db, side, ids)
+
+
 def _mark_gone(scope: Scope, db: Connection, side: Side, ids: set[str]) -> None:
-    """Records that the remote no longer knows."""
     links = scope.ledger.links_of(db, side, list(ids))
     for link in links.values():
         link.states[side] = "deleted"

@@ -1,0 +1,154 @@
+"""Two memory remotes and a spec between them, with passes run as the engine runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tests.support.memory import MemoryConnector, MemoryRemote, remote_module
+
+from syncline.connect.contract import Field, FieldType, Reference
+from syncline.mapping.expressions import Expressions
+from syncline.mapping.module import ModuleMap
+from syncline.reconcile.order import order_modules
+from syncline.run.passes import PassResult, run_pass
+from syncline.run.scope import Scope, ScopeEnd
+from syncline.spec.load import load_spec
+from syncline.spec.model import Spec
+from syncline.store.database import Database
+from syncline.store.ids import next_id
+from syncline.store.ledger import Ledger
+from syncline.store.scopes import ScopeKey, open_scope
+
+LEFT_FIELDS = (
+    Field(name="name", required=True, max_length=80),
+    Field(name="phone"),
+    Field(name="email"),
+    Field(name="tax"),
+    Field(name="active", type=FieldType.BOOLEAN),
+    Field(name="note"),
+)
+LINES = Field(
+    name="lines",
+    type=FieldType.LIST,
+    item_id="id",
+    fields=(
+        Field(name="item", type=FieldType.REFERENCE, reference=Reference(module="items", by="key")),
+        Field(name="text"),
+        Field(name="quantity", type=FieldType.DECIMAL),
+    ),
+)
+RIGHT_FIELDS = (*LEFT_FIELDS, Field(name="number", read_only=True))
+BILL_FIELDS = (
+    Field(name="title", required=True),
+    Field(name="who", type=FieldType.REFERENCE, reference=Reference(module="people")),
+    Field(name="total", type=FieldType.DECIMAL, places=2),
+    LINES,
+)
+
+SPEC = """
+spec: 1
+name: test
+systems:
+  a: {connector: alpha}
+  b: {connector: beta}
+conflicts: {prefer: a}
+modules:
+  people:
+    between: {a: people, b: people}
+    match:
+      - {a: "name | fold", b: "name | fold", agree: [tax]}
+    fields:
+      name: {a: name, b: name}
+      phone: {a: phone, b: phone}
+      email: {a: email, b: email, conflicts: {prefer: ask}}
+      tax: {a: tax, b: tax}
+"""
+
+
+class Pair:
+    """The two remotes ``a`` and ``b``, a spec, and a state."""
+
+    def __init__(
+        self,
+        tmp_path: Path,
+        database: Database,
+        spec: str = SPEC,
+        *,
+        a: dict[str, Any] | None = None,
+        b: dict[str, Any] | None = None,
+    ) -> None:
+        self.tmp_path = tmp_path
+        self.database = database
+        self.a = MemoryRemote(_modules(a or {}))
+        self.b = MemoryRemote(_modules(b or {"returns_stored": True}))
+        self.spec = self.load(spec)
+        self.now = datetime(2026, 2, 1, tzinfo=UTC)
+
+    def load(self, text: str) -> Spec:
+        file = self.tmp_path / "spec.yaml"
+        file.write_text(text)
+        loaded = load_spec(file)
+        assert loaded.spec is not None, loaded.problems
+        return loaded.spec
+
+    @contextmanager
+    def scopes(self) -> Iterator[list[Scope]]:
+        scopes = []
+        pass_id = next_id()
+        for module in order_modules(self.spec.modules):
+            key = ScopeKey(
+                spec="test",
+                module=module.name,
+                left_org="1",
+                right_org="2",
+                left_module=module.left.module,
+                right_module=module.right.module,
+            )
+            with self.database.write() as db:
+                scope_id = open_scope(db, key, self.spec.digests[module.name])
+            ends = (
+                self._end(module.left.system, module.left.module),
+                self._end(module.right.system, module.right.module),
+            )
+            scopes.append(
+                Scope(
+                    module=module,
+                    maps=ModuleMap(module, (ends[0].remote, ends[1].remote), Expressions()),
+                    ends=ends,
+                    database=self.database,
+                    ledger=Ledger(scope_id),
+                    pass_id=pass_id,
+                    fence=lambda db: None,
+                    now=lambda: self.now,
+                )
+            )
+        by_name = {scope.name: scope for scope in scopes}
+        for scope in scopes:
+            scope.scopes = by_name
+        yield scopes
+
+    def run(self) -> PassResult:
+        with self.scopes() as scopes:
+            return run_pass(scopes, lambda text: None)
+
+    def _end(self, system: str, module: str) -> ScopeEnd:
+        remote = self.a if system == "a" else self.b
+        from syncline.connect.contract import Connection
+        from syncline.connect.http import HttpClient
+
+        session = MemoryConnector(system, remote).open(Connection(options={}, http=HttpClient()))
+        return ScopeEnd(
+            system=system, remote=remote.modules[module], session=session, account=session.check()
+        )
+
+
+def _modules(capabilities: dict[str, Any]) -> list[Any]:
+    return [
+        remote_module("people", RIGHT_FIELDS, **capabilities),
+        remote_module("items", (Field(name="code"), Field(name="name")), **capabilities),
+        remote_module("bills", BILL_FIELDS, **capabilities),
+    ]

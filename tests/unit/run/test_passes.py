@@ -1,0 +1,496 @@
+"""Passes over two remotes in memory: what a user is promised, one promise a test."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from tests.support.memory import MemorySession
+from tests.support.world import SPEC, Pair
+
+from syncline.connect.contract import Lock, Record, State, Write, WriteKind
+from syncline.store import tables as t
+from syncline.store.database import Database
+
+BILLS = """
+spec: 1
+name: test
+systems:
+  a: {connector: alpha}
+  b: {connector: beta}
+conflicts: {prefer: a}
+modules:
+  bills:
+    between: {a: bills, b: bills}
+    match: [{a: title, b: title}]
+    fields:
+      title: {a: title, b: title}
+      who: {a: who, b: who, ref: people}
+      total: {a: total, b: total}
+      lines:
+        a: lines
+        b: lines
+        each:
+          item: {a: item, b: item, ref: items}
+          text: {a: text, b: text}
+          quantity: {a: quantity, b: quantity}
+  items:
+    between: {a: items, b: items}
+    match: [{a: code, b: code}]
+    fields:
+      code: {a: code, b: code}
+      name: {a: name, b: name}
+  people:
+    between: {a: people, b: people}
+    match: [{a: "name | fold", b: "name | fold"}]
+    fields:
+      name: {a: name, b: name}
+"""
+
+
+@pytest.fixture
+def pair(tmp_path: Path, database: Database) -> Pair:
+    return Pair(tmp_path, database)
+
+
+def quiet(pair: Pair) -> None:
+    """Two more passes: the second of them writes nothing."""
+    pair.run()
+    pair.a.calls.clear()
+    pair.b.calls.clear()
+    result = pair.run()
+    assert [c for c in pair.a.calls + pair.b.calls if c[0] != "read"] == []
+    assert result.status == "done"
+
+
+def events(pair: Pair, event: str) -> list[Any]:
+    with pair.database.read() as db:
+        return list(db.execute(sa.select(t.audit).where(t.audit.c.event == event)))
+
+
+def met(pair: Pair, **values: Any) -> tuple[str, str]:
+    """One person, known to both ends and in step."""
+    left = pair.a.person("people", **{"name": "Acme", "phone": "1", "tax": "9", "email": "a@x.y", **values})
+    pair.run()
+    (right,) = pair.b.rows["people"]
+    return left, right
+
+
+def test_edits_of_different_fields_both_survive(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.a.person("people", left, phone="2")
+    pair.b.person("people", right, tax="10")
+    pair.run()
+    for row in (pair.a.rows["people"][left], pair.b.rows["people"][right]):
+        assert (row["phone"], row["tax"]) == ("2", "10")
+    quiet(pair)
+
+
+def test_the_rule_decides_and_the_loser_is_kept(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.a.person("people", left, phone="left")
+    pair.b.person("people", right, phone="right")
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "left"
+    (event,) = [e for e in events(pair, "updated") if "lost" in e.detail]
+    assert '"lost":"right"' in event.detail
+    assert "spec.yaml:7:" in event.detail
+    quiet(pair)
+
+
+def test_a_conflict_that_asks_holds_the_field_and_lets_others_go(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.a.person("people", left, email="l@x.y", phone="2")
+    pair.b.person("people", right, email="r@x.y")
+    result = pair.run()
+    assert result.status == "attention"
+    assert result.modules["people"]["conflicts"] == 1
+    assert pair.b.rows["people"][right] | {"phone": "2", "email": "r@x.y"} == pair.b.rows["people"][right]
+    assert pair.a.rows["people"][left]["email"] == "l@x.y"
+    pair.b.calls.clear()
+    assert pair.run().modules["people"]["conflicts"] == 1
+    assert [c for c in pair.b.calls if c[0] == "write"] == []
+    pair.b.person("people", right, email="l@x.y")
+    assert pair.run().modules["people"]["conflicts"] == 0
+    quiet(pair)
+
+
+def test_the_same_edit_at_both_ends_is_no_conflict(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.a.person("people", left, email="n@x.y")
+    pair.b.person("people", right, email="n@x.y")
+    assert pair.run().status == "done"
+    quiet(pair)
+
+
+def test_a_cleared_value_is_cleared_at_the_other_end(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.b.person("people", right, phone=None)
+    pair.run()
+    assert pair.a.rows["people"][left]["phone"] is None
+    quiet(pair)
+
+
+def test_a_remote_that_rewrites_is_not_echoed(pair: Pair) -> None:
+    pair.b.rewrite = lambda name, value: value.upper() if isinstance(value, str) else value
+    left, right = met(pair, name="acme")
+    assert pair.b.rows["people"][right]["name"] == "ACME"
+    quiet(pair)
+    assert pair.a.rows["people"][left]["name"] == "acme"
+
+
+def test_a_rewriting_remote_that_does_not_show_what_it_stored_is_not_echoed(
+    tmp_path: Path, database: Database
+) -> None:
+    pair = Pair(tmp_path, database, b={"returns_stored": False})
+    pair.b.rewrite = lambda name, value: value.upper() if isinstance(value, str) else value
+    left, right = met(pair, name="acme")
+    quiet(pair)
+    assert pair.a.rows["people"][left]["name"] == "acme"
+    pair.b.person("people", right, name="OTHER")
+    pair.run()
+    assert pair.a.rows["people"][left]["name"] == "OTHER"
+
+
+def test_namesakes_without_evidence_are_left_to_a_person(pair: Pair) -> None:
+    pair.a.person("people", name="Acme")
+    pair.a.person("people", name="ACME Ltd")
+    pair.b.person("people", name="Acme Limited")
+    result = pair.run()
+    assert result.status == "attention"
+    assert result.modules["people"]["ambiguous"] == 3
+    assert len(pair.a.rows["people"]) == 2
+    assert len(pair.b.rows["people"]) == 1
+    assert pair.run().modules["people"]["ambiguous"] == 3
+
+
+def test_namesakes_that_differ_where_it_counts_are_told_apart(pair: Pair) -> None:
+    pair.a.person("people", name="Acme", tax="1")
+    pair.a.person("people", name="Acme", tax="2")
+    pair.b.person("people", name="Acme", tax="2")
+    result = pair.run()
+    assert result.modules["people"]["linked"] == 1
+    assert sorted(row["tax"] for row in pair.b.rows["people"].values()) == ["1", "2"]
+    quiet(pair)
+
+
+def test_a_new_namesake_of_a_linked_record_is_asked_about(pair: Pair) -> None:
+    met(pair, tax=None)
+    pair.a.person("people", name="ACME")
+    result = pair.run()
+    assert result.modules["people"]["ambiguous"] == 1
+    assert len(pair.b.rows["people"]) == 1
+
+
+def test_an_unclear_match_is_taken_up_again_when_it_clears(pair: Pair) -> None:
+    first = pair.a.person("people", name="Acme")
+    pair.a.person("people", name="ACME Ltd")
+    pair.b.person("people", name="Acme Limited")
+    pair.run()
+    pair.a.person("people", first, name="Zenith")
+    result = pair.run()
+    assert result.status == "done"
+    assert sorted(row["name"] for row in pair.b.rows["people"].values()) == ["ACME Ltd", "Zenith"]
+    quiet(pair)
+
+
+def test_a_refused_record_fails_alone_and_is_tried_again_later(pair: Pair) -> None:
+    pair.b.refuse = lambda write: "no such luck" if write.values.get("name") == "Bad" else None
+    pair.a.person("people", name="Bad")
+    pair.a.person("people", name="Good")
+    result = pair.run()
+    assert result.status == "failed"
+    assert result.modules["people"]["failed"] == 1
+    assert [row["name"] for row in pair.b.rows["people"].values()] == ["Good"]
+    pair.b.calls.clear()
+    pair.run()
+    assert [c for c in pair.b.calls if c[0] == "write"] == []
+    pair.b.refuse = lambda write: None
+    pair.now += timedelta(minutes=6)
+    assert pair.run().status == "done"
+    assert len(pair.b.rows["people"]) == 2
+    quiet(pair)
+
+
+def test_an_edit_brings_a_refused_record_back_at_once(pair: Pair) -> None:
+    pair.b.refuse = lambda write: "no such luck" if write.values.get("name") == "Bad" else None
+    bad = pair.a.person("people", name="Bad")
+    pair.run()
+    pair.a.person("people", bad, name="Better")
+    assert pair.run().status == "done"
+    assert [row["name"] for row in pair.b.rows["people"].values()] == ["Better"]
+
+
+@pytest.mark.parametrize("returns_stored", [True, False])
+def test_a_create_whose_answer_is_lost_is_not_repeated(
+    tmp_path: Path, database: Database, returns_stored: bool
+) -> None:
+    pair = Pair(tmp_path, database, b={"returns_stored": returns_stored})
+    pair.b.lose = lambda write: True
+    pair.a.person("people", name="Acme")
+    pair.run()
+    pair.b.lose = lambda write: False
+    pair.run()
+    assert len(pair.b.rows["people"]) == 1
+    quiet(pair)
+
+
+def test_an_update_whose_answer_is_lost_is_looked_at_again(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.b.lose = lambda write: True
+    pair.a.person("people", left, phone="2")
+    pair.run()
+    pair.b.lose = lambda write: False
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "2"
+    quiet(pair)
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_an_edit_between_read_and_write_is_not_overwritten(
+    tmp_path: Path, database: Database, conditional: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = Pair(tmp_path, database, b={"returns_stored": True, "conditional": conditional})
+    left, right = met(pair)
+    pair.a.person("people", left, phone="from a")
+    name = "write" if conditional else "read_ids"
+    original = getattr(MemorySession, name)
+    late = iter([True])
+
+    def meanwhile(session: MemorySession, *args: Any) -> Any:
+        if session.remote is pair.b and next(late, False):
+            pair.b.person("people", right, phone="from b", tax="77")
+        return original(session, *args)
+
+    monkeypatch.setattr(MemorySession, name, meanwhile)
+    pair.run()
+    assert pair.a.rows["people"][left]["tax"] == "77"
+    assert pair.b.rows["people"][right]["phone"] == "from a"
+    assert any('"lost":"from b"' in event.detail for event in events(pair, "updated"))
+    quiet(pair)
+
+
+def test_children_wait_for_their_parents(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database, BILLS)
+    pair.b.refuse = lambda write: "not now" if write.values.get("name") == "Acme" else None
+    who = pair.a.person("people", name="Acme")
+    pair.a.person("items", code="I1", name="Thing")
+    lines = [{"id": "x", "item": "I1", "text": "one", "quantity": 2}]
+    pair.a.person("bills", title="B1", who=who, total=5, lines=lines)
+    result = pair.run()
+    assert result.modules["bills"]["waiting"] == 1
+    assert pair.b.rows["bills"] == {}
+    pair.b.refuse = lambda write: None
+    pair.now += timedelta(minutes=6)
+    pair.run()
+    (bill,) = pair.b.rows["bills"].values()
+    (person,) = pair.b.rows["people"]
+    assert bill["who"] == person
+    assert [line["item"] for line in bill["lines"]] == ["I1"]
+    quiet(pair)
+
+
+def test_parents_and_children_are_created_in_one_pass(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database, BILLS)
+    who = pair.a.person("people", name="Acme")
+    pair.a.person("bills", title="B1", who=who, total=5, lines=[])
+    pair.run()
+    (bill,) = pair.b.rows["bills"].values()
+    assert bill["who"] in pair.b.rows["people"]
+    quiet(pair)
+
+
+def test_an_edited_line_keeps_its_id_and_a_header_edit_sends_no_lines(
+    tmp_path: Path, database: Database
+) -> None:
+    pair = Pair(tmp_path, database, BILLS)
+    lines = [{"id": f"l{n}", "item": None, "text": f"line {n}", "quantity": n} for n in range(1, 6)]
+    left = pair.a.person("bills", title="B1", who=None, total=5, lines=lines)
+    pair.run()
+    (right,) = pair.b.rows["bills"]
+    ids = [line["id"] for line in pair.b.rows["bills"][right]["lines"]]
+    sent: list[Write] = []
+    pair.b.refuse = lambda write: sent.append(write)  # type: ignore[func-returns-value]
+    edited = [dict(line) for line in lines]
+    edited[2]["text"] = "edited"
+    del edited[4]
+    pair.a.person("bills", left, lines=edited)
+    pair.run()
+    stored = pair.b.rows["bills"][right]["lines"]
+    assert [line["id"] for line in stored] == ids[:4]
+    assert stored[2]["text"] == "edited"
+    assert sent[-1].values["lines"].removed == (ids[4],)
+    pair.a.person("bills", left, total=6)
+    pair.run()
+    assert set(sent[-1].values) == {"total"}
+    quiet(pair)
+
+
+@pytest.mark.parametrize(
+    ("rule", "state", "expected"),
+    [
+        pytest.param("ignore", State.DELETED, State.LIVE, id="ignored"),
+        pytest.param("archive", State.DELETED, State.ARCHIVED, id="archived"),
+        pytest.param("delete", State.DELETED, State.DELETED, id="deleted"),
+        pytest.param("archive", State.ARCHIVED, State.ARCHIVED, id="archive-follows-archive"),
+    ],
+)
+def test_the_delete_rule_decides(
+    tmp_path: Path, database: Database, rule: str, state: State, expected: State
+) -> None:
+    spec = SPEC.replace("    match:", f"    deletes: {{b: {rule}}}\n    match:")
+    pair = Pair(tmp_path, database, spec)
+    left, right = met(pair)
+    pair.a.set_state("people", left, state)
+    pair.run()
+    assert pair.b.meta["people"][right]["state"] is expected
+    quiet(pair)
+    assert len(pair.a.rows["people"]) == 1
+
+
+def test_an_edit_wins_over_a_delete_and_is_reported(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database, SPEC.replace("    match:", "    deletes: {b: delete}\n    match:"))
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.DELETED)
+    pair.b.person("people", right, phone="new")
+    result = pair.run()
+    assert result.status == "attention"
+    assert pair.b.meta["people"][right]["state"] is State.LIVE
+
+
+def test_a_restored_record_is_restored_and_caught_up(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database, SPEC.replace("    match:", "    deletes: {b: archive}\n    match:"))
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.ARCHIVED)
+    pair.run()
+    pair.a.set_state("people", left, State.LIVE)
+    pair.a.person("people", left, phone="new")
+    pair.run()
+    quiet(pair)
+    assert pair.b.meta["people"][right]["state"] is State.LIVE
+    assert pair.b.rows["people"][right]["phone"] == "new"
+
+
+def test_leaving_the_filter_is_never_a_delete(tmp_path: Path, database: Database) -> None:
+    where = '    deletes: {b: delete}\n    where: {a: "{{ record.active }}"}\n    match:'
+    pair = Pair(tmp_path, database, SPEC.replace("    match:", where))
+    left, right = met(pair, active=True)
+    pair.a.person("people", left, active=False, phone="hidden")
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "1"
+    pair.b.person("people", right, email="while@out")
+    pair.run()
+    assert pair.a.rows["people"][left]["email"] == "a@x.y"
+    pair.a.person("people", left, active=True)
+    pair.run()
+    quiet(pair)
+    assert pair.b.rows["people"][right]["phone"] == "hidden"
+    assert pair.a.rows["people"][left]["email"] == "while@out"
+
+
+def test_too_many_deletes_stop_the_pass_before_the_first_write(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database, SPEC.replace("    match:", "    deletes: {b: delete}\n    match:"))
+    people = [pair.a.person("people", name=f"P{n}") for n in range(20)]
+    pair.run()
+    for record in people[:5]:
+        pair.a.set_state("people", record, State.DELETED)
+    pair.a.person("people", people[9], phone="5")
+    pair.b.calls.clear()
+    result = pair.run()
+    assert result.status == "stopped"
+    assert "5 deletes and archives" in result.problems["people"]
+    assert [c for c in pair.b.calls if c[0] == "write"] == []
+
+
+def test_a_locked_record_is_told_once_and_written_when_it_opens(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, right = met(pair)
+    original = type(pair.b).record
+    locked = {"yes": True}
+
+    def record(remote: Any, module: str, record_id: str) -> Record:
+        from dataclasses import replace
+
+        found = original(remote, module, record_id)
+        if remote is pair.b and locked["yes"]:
+            return replace(found, lock=Lock(reason="the period is closed", editable=frozenset({"tax"})))
+        return found
+
+    monkeypatch.setattr(type(pair.b), "record", record)
+    pair.b.person("people", right, note="closed")
+    pair.run()
+    pair.a.person("people", left, phone="2", tax="3")
+    result = pair.run()
+    assert result.modules["people"]["locked"] == 1
+    assert pair.b.rows["people"][right]["phone"] == "1"
+    assert pair.b.rows["people"][right]["tax"] == "3"
+    pair.run()
+    assert len(events(pair, "locked")) == 1
+    locked["yes"] = False
+    pair.b.person("people", right, note="open")
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "2"
+    quiet(pair)
+
+
+def test_a_one_way_map_reports_drift_and_leaves_it(tmp_path: Path, database: Database) -> None:
+    spec = SPEC.replace("phone: {a: phone, b: phone}", 'phone: {a: phone, b: phone, direction: "a -> b"}')
+    pair = Pair(tmp_path, database, spec)
+    left, right = met(pair)
+    pair.b.person("people", right, phone="drifted")
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "drifted"
+    assert pair.a.rows["people"][left]["phone"] == "1"
+    assert len(events(pair, "drift")) == 1
+    pair.run()
+    assert len(events(pair, "drift")) == 1
+
+
+def test_an_enforced_one_way_map_is_put_back(tmp_path: Path, database: Database) -> None:
+    spec = SPEC.replace(
+        "phone: {a: phone, b: phone}", 'phone: {a: phone, b: phone, direction: "a -> b", enforce: true}'
+    )
+    pair = Pair(tmp_path, database, spec)
+    _, right = met(pair)
+    pair.b.person("people", right, phone="drifted")
+    pair.run()
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "1"
+    assert any('"lost":"drifted"' in event.detail for event in events(pair, "updated"))
+    quiet(pair)
+
+
+def test_a_number_that_the_remote_gives_comes_back_in_the_same_pass(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = SPEC.replace(
+        "      tax: {a: tax, b: tax}",
+        '      tax: {a: tax, b: tax}\n      number: {a: note, b: number, direction: "b -> a"}',
+    )
+    pair = Pair(tmp_path, database, spec)
+    original = MemorySession._write
+
+    def numbered(session: MemorySession, module: str, write: Write) -> Any:
+        if session.remote is pair.b and write.kind is WriteKind.CREATE:
+            write = Write(kind=write.kind, key=write.key, values={**write.values, "number": "N-1"})
+        return original(session, module, write)
+
+    monkeypatch.setattr(MemorySession, "_write", numbered)
+    left, _ = met(pair)
+    assert pair.a.rows["people"][left]["note"] == "N-1"
+    quiet(pair)
+
+
+def test_a_changed_spec_reads_everything_again_and_writes_only_what_differs(pair: Pair) -> None:
+    left, right = met(pair, note="hello")
+    pair.spec = pair.load(SPEC + "      note: {a: note, b: note}\n")
+    pair.b.calls.clear()
+    pair.run()
+    assert pair.b.rows["people"][right]["note"] == "hello"
+    assert [c for c in pair.b.calls if c[0] == "write"] == [("write", "people", 1)]
+    quiet(pair)
+    assert pair.a.rows["people"][left]["note"] == "hello"
