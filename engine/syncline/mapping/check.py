@@ -49,10 +49,6 @@ def check_spec(
         if catalogue is not None:
             catalogues[system.name] = catalogue
             problems += _check_declared(system, catalogue)
-    if not spec.modules and not hurt:
-        problems.append(
-            _problem(spec.place, "no-modules", "this spec has no modules, so it does nothing", "add modules:")
-        )
     problems += _check_shared_ends(spec)
     for module in spec.modules.values():
         problems += _check_module(spec, module, catalogues, expressions, complete=module.name not in hurt)

@@ -129,7 +129,7 @@ class MapChecks:
         self, text: str | None, remote: RemoteModule | None, side: int, start: Place
     ) -> tuple[Path | None, tuple[Field, ...]]:
         """A path read and followed through the fields of an end; what is wrong with it is reported."""
-        if text is None:
+        if text is None or "${" in text:  # the environment is out of place here; the grammar has told so
             return None, ()
         try:
             path = parse_path(text)
@@ -432,7 +432,7 @@ class MapChecks:
             self._report(
                 expression.at(fault.offset),
                 f"unknown-{found[1]}" if found else "bad-expression",
-                fault.message,
+                fault.message.rstrip("."),
                 fault.suggestion,
             )
         if faults:

@@ -58,9 +58,14 @@ def load_spec(
     if layered.tree is None:
         return Loaded(spec=None, problems=sort_problems(problems), sources=layered.sources)
     misread = {(p.place.file, p.place.line) for p in problems if p.severity is Severity.ERROR}
+
+    def makes_sense(problem: Problem) -> bool:
+        # Where YAML itself was got wrong, what comes of it is no second mistake: one error for one line.
+        return (problem.place.file, problem.place.line) not in misread
+
+    problems = [p for p in problems if p.severity is Severity.ERROR or makes_sense(p)]
     tree, findings = _valid_part(layered.tree)
-    # What YAML itself got wrong makes no sense to the schema either: one error for one line.
-    problems += [f.problem for f in findings if (f.problem.place.file, f.problem.place.line) not in misread]
+    problems += [finding.problem for finding in findings if makes_sense(finding.problem)]
     hurt = {str(f.path[1]) for f in findings if f.path[:1] == ("modules",) and len(f.path) > 1}
     parsed = parse_spec(tree, layered.tree, str(path), os.environ if environ is None else environ)
     problems += parsed.problems

@@ -120,7 +120,13 @@ def schema_findings(validator: Validator, root: Node, at: Path = (), data: Any =
             problem = finding.problem
             what = problem.message if problem.code == "missing-key" else problem.code
             seen.setdefault((problem.place, what), finding)
-    return sorted(seen.values(), key=lambda each: each.problem.place)
+    mistyped = {place for place, what in seen if what == "wrong-type"}
+    kept = (
+        each
+        for each in seen.values()
+        if each.problem.code != "wrong-value" or each.problem.place not in mistyped
+    )
+    return sorted(kept, key=lambda each: each.problem.place)
 
 
 def _tell(breach: _Breach, root: Node) -> Iterator[Finding]:
