@@ -5,14 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 
+from syncline.connect import Connection, OAuth, Organisation, Session
+from syncline.connect.http import HttpClient
+from syncline.connect.oauth import Client, TokenEndpoint
 from syncline.connect.sandbox import SandboxServer, SandboxSettings, make_world
+from syncline.connect.waiting import Waiting
+from syncline_xero.connector import XeroConnector
 from syncline_xero.sandbox import XeroSandbox
 
 SCOPES = (
@@ -20,6 +27,32 @@ SCOPES = (
     " accounting.settings"
 )
 API = "/api.xro/2.0"
+
+
+class HandKeeper:
+    """Signs requests with the tokens of a Remote, and refreshes them as the connector's OAuth says."""
+
+    def __init__(self, oauth: OAuth, remote: Remote) -> None:
+        self.oauth, self.remote = oauth, remote
+
+    def authorization(self) -> str:
+        return f"{self.oauth.header} {self.remote.tokens['access_token']}"
+
+    def expired(self, body: str) -> bool:
+        return any(mark in body.lower() for mark in self.oauth.expired_marks)
+
+    def renew(self, refused: str) -> str:
+        with closing(TokenEndpoint(label="Xero")) as endpoint:
+            tokens = endpoint.refresh(
+                self.oauth,
+                Client(id=self.remote.client[0], secret=self.remote.client[1]),
+                self.remote.tokens["refresh_token"],
+            )
+        self.remote.tokens |= {
+            "access_token": tokens.access_token,
+            "refresh_token": tokens.refresh_token,
+        }
+        return self.authorization()
 
 
 class Remote:
@@ -36,6 +69,8 @@ class Remote:
         # verify: plain http needs no certificates, and loading them is half the cost of a client.
         self.http = httpx.Client(base_url=self.base_url, headers={"Accept": "application/json"}, verify=False)
         self.tokens: dict[str, Any] = {}
+        self.slept: list[float] = []
+        self._clients: list[HttpClient] = []
 
     @property
     def client(self) -> tuple[str, str]:
@@ -95,8 +130,34 @@ class Remote:
         made: dict[str, Any] = answer.json()[collection][0]
         return made
 
+    # --- the connector's side ---------------------------------------------------------------------
+
+    def open_session(self, *, chosen: bool = True, **options: Any) -> Session:
+        """A session of the connector on this sandbox, with the engine's own HTTP client and no waiting."""
+        options = {"base_url": self.base_url, **options}
+        connector = XeroConnector()
+        keeper = HandKeeper(connector.oauth(options, {}), self)
+        # Waiting moves this clock and no other, so that nothing is waited for.
+        waiting = Waiting(now=lambda: time.time() + sum(self.slept), sleep=self.slept.append)
+        client = HttpClient(label="Xero", limits=connector.limits, sign_in=keeper, waiting=waiting)
+        self._clients.append(client)
+        here = self.credentials["organisations"][0]
+        organisation = Organisation(id=here["id"], name=here["name"]) if chosen else None
+        extras = {"scope": self.tokens.get("scope", "")}
+        return connector.open(
+            Connection(options=options, http=client, extras=extras, organisation=organisation)
+        )
+
+    def calls(self) -> dict[str, int]:
+        """Requests since the last look, as "METHOD /path" -> how many."""
+        found = {f"{method} {template.removeprefix(API)}": n for method, template, n in self.server.counts()}
+        self.server.reset_counts()
+        return found
+
     def close(self) -> None:
         self.http.close()
+        for client in self._clients:
+            client.close()
         self.server.close()
 
 
@@ -119,6 +180,12 @@ def open_remote() -> Iterator[Callable[..., Remote]]:
 def remote(open_remote: Callable[..., Remote]) -> Remote:
     """An empty organisation, signed in, limits off."""
     return open_remote("empty")
+
+
+@pytest.fixture
+def session(remote: Remote) -> Session:
+    """The connector on the empty organisation."""
+    return remote.open_session()
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,6 @@ _STILL_EDITABLE = {
     "Contact",
     "Url",
     "PlannedPaymentDate",
-    "ExpectedPaymentDate",
     "SentToContact",
 }
 _LINE_STILL_EDITABLE = {"Description", "AccountCode", "Tracking"}

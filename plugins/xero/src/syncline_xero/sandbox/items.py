@@ -127,9 +127,7 @@ class Items:
     def _details(self, held: Row, given: Mapping[str, Any], places: int, faults: list[str]) -> Row:
         out = dict(held)
         price = given.get("UnitPrice")
-        if price == "":
-            out.pop("UnitPrice", None)
-        elif price is not None:
+        if price is not None:
             out["UnitPrice"] = money(to_decimal(price, "UnitPrice"), FOUR_PLACES if places == 4 else CENT)
         for name in ("AccountCode", "TaxType", "COGSAccountCode"):
             value = given.get(name)

@@ -74,10 +74,8 @@ def _line(
     if isinstance(given.get("Tracking"), list) and given["Tracking"]:
         findings.faults.append("The tracking category could not be found")
     for name in ("Quantity", "UnitAmount", "DiscountRate", "DiscountAmount"):
-        if name in given and given[name] != "":
+        if name in given:
             line[name] = to_decimal(given[name], name)
-        elif given.get(name) == "":
-            line.pop(name, None)
     if "UnitAmount" in given and "UnitAmount" in line:
         line["UnitAmount"] = money(line["UnitAmount"], FOUR_PLACES if rules.places == 4 else CENT)
     if line.get("ItemCode") and "ItemCode" in given and (held or {}).get("ItemCode") != line["ItemCode"]:

@@ -97,7 +97,7 @@ def _select(
     if since is not None:
         start = stamp(since)
         tests.append(lambda row: row["UpdatedDateUTC"] >= start)
-    if switches["visibility_delay_s"]:
+    if switches["visibility_delay_s"] and request.one("IDs") is None:
         name = "UpdatedDateUTC" if since is not None else "_created"
         tests.append(lambda row: row.get(name, "") <= hidden_from)
     narrow = rules.narrow(request)

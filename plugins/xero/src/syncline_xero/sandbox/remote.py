@@ -9,7 +9,7 @@ rewrite               False   contact and item names are stored in capitals, spa
 noop_moves_updated    False   an update that changes nothing still moves UpdatedDateUTC
 refresh_grace         True    the previous refresh token works for 30 more minutes
 day_limit             5000    calls a day and organisation
-visibility_delay_s    0       lists show changes this many seconds late
+visibility_delay_s    0       lists without IDs show changes this many seconds late
 ignore_modified_since False   If-Modified-Since is ignored: every list is whole
 high_volume           100000  more records than this need paging and optimised fields
 ===================== ======= ====================================================================

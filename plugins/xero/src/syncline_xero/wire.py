@@ -1,0 +1,219 @@
+"""Values between Xero's JSON and the engine's form.
+
+Reading: ``/Date(ms)/`` becomes a day or an instant by the field's declared type, an empty text nothing;
+what the catalogue does not know (the parallel ``DateString`` and the like) is left out. Writing: nothing
+is sent as an empty text where the remote takes one, since it reads ``null`` as "not sent".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from syncline.connect import (
+    Field,
+    FieldType,
+    Items,
+    Lock,
+    Record,
+    RemoteModule,
+    RemoteProtocolError,
+    State,
+    Values,
+    Write,
+    WriteKind,
+)
+from syncline_xero.locks import lock_of
+
+_MS_DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
+_ID_FIELDS = {
+    "Contacts": "ContactID",
+    "Items": "ItemID",
+    "Invoices": "InvoiceID",
+    "Currencies": "Code",
+    "TaxRates": "TaxType",
+    "Accounts": "AccountID",
+    "Organisation": "OrganisationID",
+}
+_KEY_FIELDS = {"Items": "Code", "TaxRates": "TaxType", "Accounts": "Code", "Currencies": "Code"}
+#: Numbers that are taken away by writing zero; others cannot be emptied.
+_ZERO_CLEARS = {"DiscountRate", "DiscountAmount"}
+
+
+def id_field(module: str) -> str:
+    return _ID_FIELDS[module]
+
+
+def collection_of(module: str) -> str:
+    """The name of the list in an answer."""
+    return "Organisations" if module == "Organisation" else module
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def read_instant(text: str) -> datetime:
+    """An aware UTC instant from ``/Date(ms+0000)/`` or ISO 8601; raises RemoteProtocolError."""
+    found = _MS_DATE.fullmatch(text)
+    try:
+        if found:
+            return datetime.fromtimestamp(int(found[1]) / 1000, UTC)
+        instant = datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError) as error:
+        raise RemoteProtocolError(f"Xero sent a date that cannot be read: {text[:40]!r}") from error
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def instant_text(instant: datetime) -> str:
+    """Milliseconds, UTC, ``Z``."""
+    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+
+
+def read_values(fields: Iterable[Field], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What the catalogue knows of an object, each leaf in the engine's form; absent stays absent."""
+    return {f.name: _leaf(f, raw[f.name]) for f in fields if f.name in raw}
+
+
+def _leaf(field: Field, value: Any) -> Any:
+    if value is None:
+        return None
+    match field.type:
+        case FieldType.DATE:
+            # Midnight UTC stands for the day itself: it is never moved to the organisation's zone.
+            return read_instant(str(value)).date().isoformat() if value else None
+        case FieldType.INSTANT:
+            return instant_text(read_instant(str(value))) if value else None
+        case FieldType.OBJECT | FieldType.REFERENCE if isinstance(value, dict):
+            return read_values(field.fields, value)
+        case FieldType.LIST:
+            return [read_values(field.fields, item) for item in value if isinstance(item, dict)]
+        case FieldType.DECIMAL | FieldType.INTEGER if isinstance(value, str):
+            return Decimal(value) if value else None
+    return None if value == "" else value
+
+
+def read_record(module: RemoteModule, raw: Mapping[str, Any], lock_until: str | None = None) -> Record:
+    """A record in full. ``lock_until``: the organisation's later lock date, if known."""
+    values = read_values(module.fields, raw)
+    updated = raw.get("UpdatedDateUTC")
+    modified = read_instant(str(updated)) if updated else None
+    record_id = raw.get(id_field(module.name))
+    if not record_id:
+        raise RemoteProtocolError(f"Xero sent one of the {module.name} without its id")
+    key = _KEY_FIELDS.get(module.name)
+    lock: Lock | None = lock_of(module.name, values, lock_until)
+    return Record(
+        id=str(record_id),
+        version=instant_text(modified) if modified else _content_hash(values),
+        values=values,
+        state=_state(module.name, values),
+        modified=modified,
+        key=values.get(key) if key else None,
+        lock=lock,
+        complete=True,
+        merged_into=values.get("MergedToContactID"),
+    )
+
+
+def _state(module: str, values: Values) -> State:
+    if module == "Contacts" and values.get("ContactStatus") in ("ARCHIVED", "GDPRREQUEST"):
+        return State.ARCHIVED
+    if module == "Invoices" and values.get("Status") == "DELETED":
+        return State.DELETED
+    if module == "Accounts" and values.get("Status") == "ARCHIVED":
+        return State.ARCHIVED
+    return State.LIVE
+
+
+def _content_hash(values: Values) -> str:
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+# --- writing ---------------------------------------------------------------------------------------
+
+
+def write_element(module: RemoteModule, write: Write) -> dict[str, Any]:
+    """One element of a PUT or POST body."""
+    creating = write.kind is WriteKind.CREATE
+    element = write_values(module.fields, write.values, creating=creating)
+    if module.name == "Contacts":
+        _complete_contact(element)
+    if module.name == "Invoices" and creating:
+        element["Type"] = "ACCREC"
+    if write.id is not None:
+        element[id_field(module.name)] = write.id
+    if write.kind is WriteKind.ARCHIVE:
+        element["ContactStatus"] = "ARCHIVED"
+    elif write.kind is WriteKind.RESTORE:
+        element["ContactStatus"] = "ACTIVE"
+    return element
+
+
+def write_values(fields: Iterable[Field], values: Values, *, creating: bool) -> dict[str, Any]:
+    """Values in Xero's form. Nothing is left out of a create, and told by an empty text in an update."""
+    known = {f.name: f for f in fields}
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        field = known.get(name)
+        if field is None:
+            out[name] = value
+        elif value is None:
+            empty = None if creating else _emptied(field)
+            if empty is not None:
+                out[name] = empty
+        else:
+            out[name] = _sent(field, value, creating=creating)
+    return out
+
+
+def _emptied(field: Field) -> Any:
+    """How "nothing" is said of a field, ``None`` when it cannot be."""
+    match field.type:
+        case FieldType.LIST:
+            return []
+        case FieldType.DECIMAL | FieldType.INTEGER:
+            return 0 if field.name in _ZERO_CLEARS else None
+        case FieldType.BOOLEAN:
+            return None
+        case FieldType.OBJECT:
+            return {}
+        case FieldType.REFERENCE:
+            return "" if field.reference is not None and field.reference.path is None else None
+    return ""
+
+
+def _sent(field: Field, value: Any, *, creating: bool) -> Any:
+    if isinstance(value, Items):
+        items = []
+        for item in value.items:
+            sent = write_values(field.fields, item.values, creating=creating or item.id is None)
+            if item.id is not None and field.item_id is not None:
+                sent[field.item_id] = item.id
+            items.append(sent)
+        return items
+    if field.type is FieldType.REFERENCE and isinstance(value, Mapping):
+        # More than the id would change the contact itself and drop the persons it does not list.
+        path = field.reference.path if field.reference is not None else None
+        return {path: value.get(path)} if path else value
+    if field.type is FieldType.OBJECT and isinstance(value, Mapping):
+        return write_values(field.fields, value, creating=creating)
+    if field.type is FieldType.LIST and isinstance(value, Sequence):
+        return [write_values(field.fields, item, creating=creating) for item in value]
+    return value
+
+
+def _complete_contact(element: dict[str, Any]) -> None:
+    """What Xero insists on: single spaces in a name, and a type beside the days of payment terms."""
+    if isinstance(element.get("Name"), str):
+        element["Name"] = " ".join(element["Name"].split())
+    terms = element.get("PaymentTerms")
+    for side in ("Sales", "Bills"):
+        term = terms.get(side) if isinstance(terms, dict) else None
+        if isinstance(term, dict) and term.get("Day") is not None:
+            term.setdefault("Type", "DAYSAFTERBILLDATE")
