@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syncline.connect.budget import DAY_S, FLIGHT_S, MINUTE_S, Ticket, Use
 from syncline.connect.contract import Limits
-from syncline.store.database import Database
+from syncline.store.database import Database, StoreError
 from syncline.store.tables import call
 
 #: How long the day's sum is carried on by our own calls alone before the others' are summed up again.
@@ -72,7 +72,8 @@ class CallLedger:
             yield _LockedBook(self, connection)
 
     def settle(self, ticket: Ticket) -> None:
-        with self._database.write() as connection:
+        # An answer has come, and must not be lost over this: the row stops counting by itself.
+        with suppress(StoreError), self._database.write() as connection:
             connection.execute(sa.delete(call).where(call.c.id == ticket.id))
 
     def hold(self, until: float) -> None:

@@ -236,7 +236,7 @@ def _prepare_file(path: Path) -> None:
 
 
 def _open_postgresql(url: URL) -> Database:
-    name = url.set(drivername="postgresql").render_as_string(hide_password=True)
+    name = redact(url.set(drivername="postgresql").render_as_string(hide_password=True))
     try:
         engine = sa.create_engine(
             url,

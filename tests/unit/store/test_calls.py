@@ -14,7 +14,7 @@ from syncline.connect.contract import Limits
 from syncline.connect.errors import QuotaExhausted
 from syncline.connect.waiting import Waiting
 from syncline.store.calls import CallLedger
-from syncline.store.database import Database
+from syncline.store.database import Database, open_store
 from syncline.store.tables import call
 
 
@@ -138,6 +138,16 @@ def test_threads_never_have_more_calls_in_flight_than_allowed(database: Database
         thread.join()
     assert most <= 3
     assert rows(database) == 36
+
+
+def test_an_answer_is_not_lost_when_the_state_cannot_be_written(sqlite_url: str, clock: Clock) -> None:
+    with open_store(sqlite_url) as database:
+        mine = pace(database, clock, Limits())
+        ticket = mine.acquire()
+        with database.write() as connection:
+            connection.exec_driver_sql("PRAGMA query_only=on")
+        mine.release(ticket, {})
+        assert rows(database) == 2
 
 
 def test_a_call_costs_little_even_beside_many_others(database: Database) -> None:
