@@ -45,6 +45,7 @@ class MapChecks:
     expressions: Expressions
     _found: list[Problem] = field(default_factory=list)
     _ends: dict[str, _Ends] = field(default_factory=dict)
+    _lists: tuple[str, str] = ("", "")
 
     def problems(self, *, complete: bool) -> list[Problem]:
         """Everything wrong with the maps, match rules and expressions; ``complete``: no map is left out, so
@@ -88,7 +89,7 @@ class MapChecks:
 
     def _where(self, side: int, name: str) -> str:
         end = (self.module.left, self.module.right)[side]
-        return f"{end.system}.{end.module}.{name}"
+        return f"{end.system}.{end.module}.{self._lists[side]}{name}"
 
     # --- one map ---------------------------------------------------------------------------------
 
@@ -306,9 +307,15 @@ class MapChecks:
             "too-long",
             f"{self._where(side, target.name)} takes {target.max_length} characters,"
             f" {self._where(1 - side, source.name)} can hold {source.max_length}: a longer text will fail",
-            f'shorten it: to: {{{self._systems[side]}: "{{{{ value | truncate({target.max_length}) }}}}"}}',
+            self._shorten(fmap, side, target.max_length),
             Severity.WARNING,
         )
+
+    def _shorten(self, fmap: FieldMap, side: int, length: int) -> str:
+        parts = [f'{self._systems[side]}: "{{{{ value | truncate({length}) }}}}"']
+        if flows_to(fmap.direction, 1 - side):  # a two-way map has a transform for both ways or for none
+            parts.append(f'{self._systems[1 - side]}: "{{{{ value }}}}"')
+        return f"shorten it: to: {{{', '.join(parts)}}}"
 
     # --- lists -----------------------------------------------------------------------------------
 
@@ -330,9 +337,11 @@ class MapChecks:
             usable = here is not None and here.type is FieldType.LIST and here.fields
             remotes.append(RemoteModule(name=here.name, fields=here.fields) if here and usable else None)
         pair = (remotes[0], remotes[1])
+        self._lists = (f"{fmap.left}.", f"{fmap.right}.")
         for sub in fmap.each.values():
             self._check_map(sub, pair, label=f"{fmap.name}.")
         self._check_overlaps(fmap.each.values(), f"{fmap.name}.")
+        self._lists = ("", "")
         if not complete:
             return
         for side in (0, 1):

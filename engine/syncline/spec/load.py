@@ -98,12 +98,14 @@ def _valid_part(tree: Map) -> tuple[Map, list[Finding]]:
     told = {finding.problem.place for finding in strays}
     found = schema_findings(spec_validator(), _prune(tree, [finding.path for finding in strays]))
     findings = strays + [finding for finding in found if finding.problem.place not in told]
-    left = _prune(tree, [_hold(tree, finding) for finding in findings if not _bearable(finding)])
-    for _ in range(_MAX_ROUNDS):  # what the pruning itself broke goes too, untold
-        broken = [each for each in schema_findings(spec_validator(), left) if not _bearable(each)]
-        if not broken:
+    doomed = [_hold(tree, finding) for finding in findings if not _bearable(finding)]
+    left = tree
+    for _ in range(_MAX_ROUNDS):
+        if not doomed:
             break
-        left = _prune(left, [each.path for each in broken])
+        left = _prune(left, doomed)
+        # What the pruning itself broke goes too, untold.
+        doomed = [each.path for each in schema_findings(spec_validator(), left) if not _bearable(each)]
     return left, findings
 
 

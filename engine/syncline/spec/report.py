@@ -13,8 +13,9 @@ from syncline.spec.problems import Problem, Severity
 from syncline.spec.source import Source
 
 _MAX_SHOWN = 160
+#: A secret written out; a plain ${env:NAME} is none.
 _SECRET = re.compile(
-    r"""(client_secret["']?\s*:\s*)(?!["']?\$\{env:[A-Za-z0-9_]+\}["']?\s*(?:[,}\]#]|$)).*"""
+    r"""(client_secret["']?\s*:)(?!\s*["']?\$\{env:[A-Za-z0-9_]+\}["']?\s*(?:[,}\]#]|$)).*"""
 )
 _SARIF_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 _GITHUB_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -118,7 +119,7 @@ def _block(problem: Problem, source: Source | None) -> str:
 def _excerpt(source: Source, number: int, column: int) -> list[str]:
     """The line with a caret below the column; a secret in it is not shown."""
     line = source.line(number)
-    shown = _SECRET.sub(r"\1***", line)
+    shown = _SECRET.sub(r"\1 ***", line)
     start = max(0, column - _MAX_SHOWN // 2) if len(shown) > _MAX_SHOWN else 0
     piece = _printable(shown[start : start + _MAX_SHOWN])
     before = _printable(line[start : column - 1])

@@ -95,14 +95,20 @@ def spec_validator() -> Validator:
 
 def make_validator(schema: Mapping[str, Any]) -> Validator:
     """A validator for any JSON Schema of the 2020-12 draft; raises ValueError for a schema that is none."""
+    return _compile(json.dumps(schema, sort_keys=True))
+
+
+@lru_cache(maxsize=32)
+def _compile(schema: str) -> Validator:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
 
+    rules = json.loads(schema)
     try:
-        Draft202012Validator.check_schema(schema)
+        Draft202012Validator.check_schema(rules)
     except SchemaError as bad:
         raise ValueError(bad.message) from None
-    return Draft202012Validator(schema)
+    return Draft202012Validator(rules)
 
 
 def schema_findings(validator: Validator, root: Node, at: Path = (), data: Any = None) -> list[Finding]:
