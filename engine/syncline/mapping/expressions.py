@@ -392,13 +392,18 @@ class Expressions:
             return frozenset()
         return frozenset(n.name for n in tree.find_all(nodes.Name) if n.ctx == "load") & frozenset(NAMES)
 
-    def record_fields(self, source: str) -> frozenset[str]:
-        """The top-level fields of ``record`` and ``parent`` that the expression names."""
+    def record_fields(self, source: str) -> frozenset[str] | None:
+        """The top-level fields of ``record`` and ``parent`` that the expression names, ``None`` when it uses
+        the record as a whole."""
         try:
             tree = self._parse(source)
         except ExpressionError:
             return frozenset()
         found = set()
+        uses = sum(_is_record(name) for name in tree.find_all(nodes.Name))
+        named = sum(_is_record(node.node) for node in tree.find_all((nodes.Getattr, nodes.Getitem)))  # type: ignore[attr-defined]
+        if uses > named:
+            return None
         for got in tree.find_all(nodes.Getattr):
             if _is_record(got.node):
                 found.add(got.attr)

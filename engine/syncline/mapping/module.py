@@ -177,7 +177,10 @@ class _SideMap:
                 if target in fmap.to:
                     sources.append(fmap.to[target].source)
         for source in sources:
-            roots |= expressions.record_fields(source)
+            named = expressions.record_fields(source)
+            if named is None and self.known is not None:
+                return self.known
+            roots |= named or frozenset()
         return frozenset(roots if self.known is None else roots & self.known)
 
     def project(self, record: Record, today: str) -> Projection:

@@ -45,7 +45,7 @@ def open_scope(db: Connection, key: ScopeKey, digest: str) -> int:
         values = {name: getattr(key, name) for name in ScopeKey.__slots__}
         db.execute(sa.insert(t.scope).values(id=scope, digest=digest, **values))
         return scope
-    scope = row.id
+    scope = int(row.id)
     if row.digest != digest:
         db.execute(sa.update(t.scope).where(t.scope.c.id == scope).values(digest=digest))
         db.execute(sa.delete(t.cursor).where(t.cursor.c.scope == scope))
