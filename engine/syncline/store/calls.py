@@ -26,28 +26,37 @@ _TIDY_S = 600.0
 _INSERT = sa.insert(call)
 _OPENED = sa.insert(call).returning(call.c.id)
 _OF_ACCOUNT = call.c.account == sa.bindparam("of")
-_OPEN = sa.select(sa.func.count()).where(_OF_ACCOUNT, call.c.until > sa.bindparam("now"))
-_HOLD = sa.select(sa.func.max(call.c.at)).where(_OF_ACCOUNT, call.c.at > sa.bindparam("now"))
-#: The call that must leave the minute before there is room: the n-th newest.
+#: Calls in flight, and until when the remote wants silence: one statement, since there is one a call.
+_NOW = sa.select(
+    sa.select(sa.func.count())
+    .where(call.c.account == sa.bindparam("open"), call.c.until > sa.bindparam("now"))
+    .scalar_subquery(),
+    sa.select(sa.func.max(call.c.at))
+    .where(call.c.account == sa.bindparam("hold"), call.c.at > sa.bindparam("now"))
+    .scalar_subquery(),
+)
+#: The answered call that must leave the minute before there is room: the n-th newest.
 _NTH = (
     sa.select(call.c.at)
-    .where(_OF_ACCOUNT, call.c.at > sa.bindparam("since"), call.c.at <= sa.bindparam("now"))
+    .where(_OF_ACCOUNT, call.c.at > sa.bindparam("since"))
     .order_by(call.c.at.desc())
     .limit(1)
     .offset(sa.bindparam("skip"))
 )
 _DAY = sa.select(sa.func.coalesce(sa.func.sum(call.c.cost), 0), sa.func.min(call.c.at)).where(
-    _OF_ACCOUNT, call.c.at > sa.bindparam("since"), call.c.at <= sa.bindparam("now"), call.c.cost > 0
+    call.c.account.in_([sa.bindparam("of"), sa.bindparam("open")]),
+    call.c.at > sa.bindparam("since"),
+    call.c.cost > 0,
 )
 
 
 class CallLedger:
     """The :class:`~syncline.connect.budget.Ledger` of one account, shared through the database.
 
-    One row a call. A call in flight also has a row under the account's name followed by ``" (open)"``,
-    so that counting those never reads the answered ones; its ``until`` is when it counts no longer though
-    nobody said that it ended. A row whose ``at`` lies ahead, under the name followed by ``" (hold)"``, is
-    the remote's demand for silence.
+    One row a call. While a call is in flight its row stands under the account's name followed by
+    ``" (open)"``, so that counting those never reads the answered ones; ``until`` is when it counts as
+    answered though nobody said so. A row whose ``at`` lies ahead, under the name followed by
+    ``" (hold)"``, is the remote's demand for silence.
     """
 
     def __init__(self, database: Database, account: str, *, now: Callable[[], float] = time.time) -> None:
@@ -74,7 +83,9 @@ class CallLedger:
     def settle(self, ticket: Ticket) -> None:
         # An answer has come, and must not be lost over this: the row stops counting by itself.
         with suppress(StoreError), self._database.write() as connection:
-            connection.execute(sa.delete(call).where(call.c.id == ticket.id))
+            connection.execute(
+                sa.update(call).where(call.c.id == ticket.id).values(account=self._account, until=None)
+            )
 
     def hold(self, until: float) -> None:
         with self._database.write() as connection:
@@ -91,33 +102,38 @@ class CallLedger:
             often = _DAY_NEAR_REFRESH_S if left < _DAY_NEAR * limits.per_day else _DAY_REFRESH_S
             if now - self._day_read >= often:
                 self._read_day(connection, now)
-        nth = None
+        opened, hold_until = connection.execute(
+            _NOW, {"open": self._open, "hold": self._hold, "now": now}
+        ).one()
+        full_until = 0.0
         if minute and limits.per_minute is not None:
-            asked = {"of": self._account, "since": now - MINUTE_S, "now": now, "skip": limits.per_minute - 1}
+            # Those in flight count as of this moment.
+            skip = max(limits.per_minute - opened - 1, 0)
+            asked = {"of": self._account, "since": now - MINUTE_S, "skip": skip}
             nth = connection.execute(_NTH, asked).scalar()
+            full_until = 0.0 if nth is None else nth + MINUTE_S
         return Use(
-            open=connection.execute(_OPEN, {"of": self._open, "now": now}).scalar_one(),
-            minute_full_until=0.0 if nth is None else nth + MINUTE_S,
+            open=opened,
+            minute_full_until=full_until,
             day_cost=self._day_cost,
             day_room_at=self._day_from + DAY_S,
-            hold_until=connection.execute(_HOLD, {"of": self._hold, "now": now}).scalar() or 0.0,
+            hold_until=hold_until or 0.0,
         )
 
     def enter(self, connection: Connection, cost: int, now: float) -> Ticket:
-        connection.execute(_INSERT, {"account": self._account, "at": now, "cost": cost, "until": None})
-        opened = {"account": self._open, "at": now, "cost": 0, "until": now + FLIGHT_S}
+        row = {"account": self._open, "at": now, "cost": cost, "until": now + FLIGHT_S}
         self._day_cost += cost
-        return Ticket(connection.execute(_OPENED, opened).scalar_one(), now, cost)
+        return Ticket(connection.execute(_OPENED, row).scalar_one(), now, cost)
 
     def _read_day(self, connection: Connection, now: float) -> None:
         """Sum up the last 24 hours of every process."""
-        asked = {"of": self._account, "since": now - DAY_S, "now": now}
+        asked = {"of": self._account, "open": self._open, "since": now - DAY_S}
         cost, oldest = connection.execute(_DAY, asked).one()
         self._day_cost, self._day_from, self._day_read = int(cost), oldest or now, now
 
     def _tidy(self, connection: Connection, now: float) -> None:
-        connection.execute(sa.delete(call).where(call.c.account == self._account, call.c.at <= now - DAY_S))
-        connection.execute(sa.delete(call).where(call.c.account == self._open, call.c.until <= now))
+        old = call.c.account.in_([self._account, self._open])
+        connection.execute(sa.delete(call).where(old, call.c.at <= now - DAY_S))
         self._tidied = now
 
 
