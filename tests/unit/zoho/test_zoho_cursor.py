@@ -24,11 +24,16 @@ def read(cursor: Cursor, *pages: list[Place], now: datetime = NOW) -> Cursor:
     return cursor.finish()
 
 
+def since(cursor: Cursor) -> str:
+    assert cursor.low is not None
+    return f"Modified_Time >= '{cursor.low.replace('Z', '+00:00')}'"
+
+
 def test_a_first_read_asks_for_everything_and_goes_on_by_place() -> None:
     cursor = Cursor().begin(NOW)
     assert cursor.where() == "id is not null"
     cursor = cursor.advance([(ago(60), "1"), (ago(50), "2")], NOW)
-    moment = ago(50)
+    moment = ago(50).replace("Z", "+00:00")
     assert cursor.where() == (f"((Modified_Time > '{moment}') or (Modified_Time = '{moment}' and id > '2'))")
 
 
@@ -38,7 +43,7 @@ def test_after_a_read_the_watermark_stays_an_overlap_behind() -> None:
     assert cursor.high == (ago(1), "2")
     assert cursor.seen == 1
     assert cursor.deleted == cursor.low
-    assert cursor.begin(NOW).where() == f"Modified_Time >= '{cursor.low}'"
+    assert cursor.begin(NOW).where() == since(cursor)
 
 
 def test_the_watermark_never_goes_back() -> None:
@@ -62,7 +67,7 @@ def test_more_than_fits_the_overlap_is_read_past_until_it_has_aged() -> None:
     assert cursor.seen == ROOM + 2
     assert cursor.low == utc_text(NOW - OVERLAP)
     later = NOW + timedelta(minutes=10)
-    assert cursor.begin(later).where() == f"Modified_Time >= '{cursor.low}'"
+    assert cursor.begin(later).where() == since(cursor)
     aged = read(cursor, [*many, (ago(0.5), "99999")], now=later)
     assert (aged.seen, aged.low) == (0, utc_text(later - OVERLAP))
 

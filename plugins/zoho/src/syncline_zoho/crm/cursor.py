@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from syncline.connect import RemoteProtocolError
-from syncline_zoho.crm.query import MAX_ROWS, after, quote
+from syncline_zoho.crm.query import MAX_ROWS, after, instant
 from syncline_zoho.crm.values import read_instant, utc_text
 
 OVERLAP = timedelta(minutes=5)
@@ -70,7 +70,7 @@ class Cursor:
         if scan.wide and self.high is not None:
             return after(*self.high)
         if scan.since is not None:
-            return f"Modified_Time >= {quote(scan.since)}"
+            return f"Modified_Time >= {instant(scan.since)}"
         return "id is not null"
 
     def advance(self, places: Sequence[Place], server_time: datetime) -> Cursor:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from syncline_zoho.crm.values import read_instant, wire_text
+
 #: columns a query, ``id`` beside them
 MAX_COLUMNS = 50
 #: values of an ``in``
@@ -24,9 +26,14 @@ def select(columns: Iterable[str], module: str, where: str, *, order: str = "", 
     return f"select {', '.join(columns)} from {module} where {where}{tail} limit {limit}"  # noqa: S608 - not SQL
 
 
+def instant(stamp: str) -> str:
+    """An instant (text, any offset) as a COQL literal."""
+    return quote(wire_text(read_instant(stamp)))
+
+
 def after(stamp: str, record_id: str) -> str:
     """What comes after a place in the order of (Modified_Time, id)."""
-    moment, last = quote(stamp), quote(record_id)
+    moment, last = instant(stamp), quote(record_id)
     return f"((Modified_Time > {moment}) or (Modified_Time = {moment} and id > {last}))"
 
 

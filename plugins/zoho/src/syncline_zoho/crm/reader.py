@@ -13,7 +13,7 @@ from syncline_zoho.crm.cursor import OVERLAP, read_cursor
 from syncline_zoho.crm.fields import BATCH
 from syncline_zoho.crm.metadata import NOT_OF_A_LINE, Metadata
 from syncline_zoho.crm.query import MAX_COLUMNS, MAX_IN, column_groups, one_of, select
-from syncline_zoho.crm.values import clean, clean_item, read_instant, utc_text
+from syncline_zoho.crm.values import clean, clean_item, read_instant, utc_text, wire_text
 
 Row = Mapping[str, Any]
 _ORDER = "Modified_Time asc, id asc"
@@ -237,7 +237,7 @@ class Reader:
         page = 1
         while True:
             params = {"type": "all", "per_page": str(_DELETED_PAGE), "page": str(page)}
-            stamp = read_instant(since).isoformat(timespec="seconds")
+            stamp = wire_text(read_instant(since))
             body = self._api.get(f"/crm/v8/{module}/deleted", params, {"If-Modified-Since": stamp})
             if body is None:
                 return found

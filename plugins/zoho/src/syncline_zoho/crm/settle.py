@@ -14,7 +14,7 @@ from typing import Any
 from syncline.connect import Outcome, OutcomeKind, SentWrite
 from syncline_zoho.crm.api import Api
 from syncline_zoho.crm.metadata import Metadata
-from syncline_zoho.crm.query import MAX_IN, MAX_ROWS, column_groups, one_of, quote, select
+from syncline_zoho.crm.query import MAX_IN, MAX_ROWS, column_groups, instant, one_of, quote, select
 from syncline_zoho.crm.values import read_instant, utc_text
 
 Row = Mapping[str, Any]
@@ -85,7 +85,7 @@ class Settler:
         for group in column_groups(names):
             last: str | None = None
             while True:
-                where = f"Created_Time >= {quote(utc_text(earliest))}"
+                where = f"Created_Time >= {instant(utc_text(earliest))}"
                 if last is not None:
                     where = f"({where} and id > {quote(last)})"
                 found, more = self._api.query(select(group, module, where, order="id asc", limit=MAX_ROWS))

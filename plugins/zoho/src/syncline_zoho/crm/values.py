@@ -19,6 +19,26 @@ def utc_text(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def wire_text(instant: datetime) -> str:
+    """As the remote's documents write instants: whole seconds and a numeric offset, never ``Z``."""
+    return instant.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def to_wire(value: Any) -> Any:
+    """A leaf or structure in the contract's form as the remote takes it."""
+    if isinstance(value, str):
+        return wire_text(datetime.fromisoformat(value)) if _is_instant(value) else value
+    if isinstance(value, Mapping):
+        return {name: to_wire(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_wire(item) for item in value]
+    return value
+
+
+def _is_instant(text: str) -> bool:
+    return len(text) <= 32 and _INSTANT.fullmatch(text) is not None
+
+
 def read_instant(text: str) -> datetime:
     """Aware UTC; raises ``ValueError`` for what is no instant with an offset."""
     if not _INSTANT.fullmatch(text):
@@ -31,7 +51,7 @@ def clean(value: Any) -> Any:
     if isinstance(value, str):
         if value == "":
             return None
-        if len(value) <= 32 and _INSTANT.fullmatch(value):
+        if _is_instant(value):
             return utc_text(datetime.fromisoformat(value))
         return value
     if isinstance(value, Mapping):

@@ -20,7 +20,7 @@ from syncline.connect import (
 )
 from syncline_zoho.crm.api import Api, refusal
 from syncline_zoho.crm.outcomes import outcome_of
-from syncline_zoho.crm.values import read_instant, utc_text
+from syncline_zoho.crm.values import read_instant, to_wire, utc_text, wire_text
 
 #: the remote keeps whole seconds: what it wrote in the second of the read may come after the read
 _CARE = timedelta(seconds=1)
@@ -79,7 +79,7 @@ class Writer:
     ) -> list[Outcome]:
         rows = [to_row(write) for write in writes]
         body = {"data": rows, "trigger": self._trigger}
-        headers = {"If-Unmodified-Since": since.isoformat(timespec="seconds")} if since else None
+        headers = {"If-Unmodified-Since": wire_text(since)} if since else None
         cost = (len(rows) + 9) // 10
         try:
             reply = self._api.send(
@@ -167,18 +167,19 @@ def _instant(version: str | None) -> datetime | None:
 
 def to_row(write: Write) -> dict[str, Any]:
     """A write as the remote takes it: lines with ids, without, and those to remove."""
-    row = {name: to_wire(value) for name, value in write.values.items()}
+    row = {
+        name: to_rows(value) if isinstance(value, Items) else to_wire(value)
+        for name, value in write.values.items()
+    }
     if write.kind is WriteKind.UPDATE:
         row["id"] = write.id
     return row
 
 
-def to_wire(value: Any) -> Any:
-    if not isinstance(value, Items):
-        return value
+def to_rows(value: Items) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for item in value.items:
-        line = {name: inner for name, inner in item.values.items() if name != "id"}
+        line = {name: to_wire(inner) for name, inner in item.values.items() if name != "id"}
         rows.append({"id": item.id, **line} if item.id is not None else line)
     rows.extend(_removals(value.removed))
     return rows

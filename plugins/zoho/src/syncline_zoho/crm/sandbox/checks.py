@@ -161,10 +161,8 @@ def _instant(meta: FieldMeta, value: Any, path: str, org: Organisation) -> str:
 
 
 def parse_instant(value: Any) -> datetime | None:
-    """``yyyy-MM-ddTHH:mm:ss`` with an offset; ``None`` for anything else, milliseconds included."""
-    if not isinstance(value, str) or not re.fullmatch(
-        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:?\d\d)", value
-    ):
+    """``yyyy-MM-ddTHH:mm:ss`` and a numeric offset; ``None`` for anything else: ``Z``, milliseconds."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d", value):
         return None
     try:
         return datetime.fromisoformat(value).astimezone(UTC)

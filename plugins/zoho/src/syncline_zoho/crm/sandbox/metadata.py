@@ -103,6 +103,7 @@ class FieldMeta:
             }
         if self.subform:
             body["subform"] = {"module": self.subform, "id": self.id}
+            body["associated_module"] = {"module": self.subform, "id": self.id}
         if self.data_type == "currency":
             body["currency"] = {"rounding_option": "normal", "precision": self.places}
         if self.data_type == "textarea":
