@@ -57,7 +57,17 @@ def test_absent_stays_absent_and_unknown_is_left_out() -> None:
     assert values["Payments"] is None
 
 
-@pytest.mark.parametrize("raw", [{}, {"InvoiceID": ""}, invoice(UpdatedDateUTC="yesterday")])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {},
+        {"InvoiceID": ""},
+        invoice(UpdatedDateUTC="yesterday"),
+        invoice(LineItems="none"),
+        invoice(Contact="Ann"),
+        invoice(Total="much"),
+    ],
+)
 def test_a_record_that_cannot_be_read(raw: dict[str, Any]) -> None:
     with pytest.raises(RemoteProtocolError):
         read_record(INVOICES, raw)

@@ -24,7 +24,7 @@ from syncline_xero.api import Api, Listing
 from syncline_xero.catalogue import CATALOGUE, with_choices
 from syncline_xero.reading import count_live, read_by_ids, read_pages
 from syncline_xero.settling import settle_creates
-from syncline_xero.wire import read_values
+from syncline_xero.wire import read_row
 from syncline_xero.writing import write_batch
 from syncline_xero.zones import iana_zone
 
@@ -44,8 +44,7 @@ class XeroSession(Session):
         if self._api.organisation is None:
             self._choose_only_one()
         listing = self._about()
-        module = _module("Organisation")
-        about = read_values(module.fields, listing.rows[0])
+        about = read_row("Organisation", listing.rows[0])
         said = Organisation(id=str(about.get("OrganisationID")), name=str(about.get("Name")))
         chosen = self._connection.organisation
         if chosen is not None and said.id.lower() != chosen.id.lower():

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from syncline.connect import (
@@ -28,6 +29,7 @@ from syncline.connect import (
     Write,
     WriteKind,
 )
+from syncline_xero.catalogue import CATALOGUE
 from syncline_xero.locks import lock_of
 
 _MS_DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
@@ -71,35 +73,71 @@ def read_instant(text: str) -> datetime:
 
 def instant_text(instant: datetime) -> str:
     """Milliseconds, UTC, ``Z``."""
-    return instant.strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
-def read_values(fields: Iterable[Field], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What the catalogue knows of an object, each leaf in the engine's form; absent stays absent."""
-    return {f.name: _leaf(f, raw[f.name]) for f in fields if f.name in raw}
+Reader = Callable[[Any], Any]
 
 
-def _leaf(field: Field, value: Any) -> Any:
-    if value is None:
-        return None
+def make_reader(fields: Iterable[Field]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """A function that takes from an object what the catalogue knows, each leaf in the engine's form; absent
+    stays absent. Made once a module, since it runs for every record."""
+    leaves = {field.name: _leaf_reader(field) for field in fields}
+
+    def read(raw: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: leaf(value) if value is not None else None
+            for name, value in raw.items()
+            if (leaf := leaves.get(name)) is not None
+        }
+
+    return read
+
+
+def _leaf_reader(field: Field) -> Reader:
     match field.type:
         case FieldType.DATE:
-            # Midnight UTC stands for the day itself: it is never moved to the organisation's zone.
-            return read_instant(str(value)).date().isoformat() if value else None
+            return _read_day
         case FieldType.INSTANT:
-            return instant_text(read_instant(str(value))) if value else None
-        case FieldType.OBJECT | FieldType.REFERENCE if isinstance(value, dict):
-            return read_values(field.fields, value)
+            return lambda value: instant_text(read_instant(str(value))) if value else None
+        case FieldType.OBJECT:
+            return make_reader(field.fields)
+        case FieldType.REFERENCE if field.fields:
+            return make_reader(field.fields)
         case FieldType.LIST:
-            return [read_values(field.fields, item) for item in value if isinstance(item, dict)]
-        case FieldType.DECIMAL | FieldType.INTEGER if isinstance(value, str):
-            return Decimal(value) if value else None
-    return None if value == "" else value
+            read = make_reader(field.fields)
+            return lambda value: [read(item) for item in value]
+        case FieldType.DECIMAL | FieldType.INTEGER:
+            return _read_number
+    return lambda value: None if value == "" else value
+
+
+@lru_cache(maxsize=4096)
+def _read_day(value: str) -> str | None:
+    # Midnight UTC stands for the day itself: it is never moved to the organisation's zone.
+    return read_instant(value).date().isoformat() if value else None
+
+
+def _read_number(value: Any) -> Any:
+    if isinstance(value, str):
+        return Decimal(value) if value else None
+    return value
+
+
+_READERS = {module.name: make_reader(module.fields) for module in CATALOGUE.modules}
+
+
+def read_row(module: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a row of a list; raises RemoteProtocolError for one of another shape."""
+    try:
+        return _READERS[module](raw)
+    except (AttributeError, TypeError, ArithmeticError) as error:
+        raise RemoteProtocolError(f"Xero sent one of the {module} in a shape that it never has") from error
 
 
 def read_record(module: RemoteModule, raw: Mapping[str, Any], lock_until: str | None = None) -> Record:
     """A record in full. ``lock_until``: the organisation's later lock date, if known."""
-    values = read_values(module.fields, raw)
+    values = read_row(module.name, raw)
     updated = raw.get("UpdatedDateUTC")
     modified = read_instant(str(updated)) if updated else None
     record_id = raw.get(id_field(module.name))
