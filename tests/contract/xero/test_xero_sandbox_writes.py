@@ -650,3 +650,21 @@ def test_kept_data_outlive_a_restart(tmp_path: Any, open_remote: Any) -> None:
     assert second.get(f"/Contacts/{made['ContactID']}").json()["Contacts"][0]["Name"] == "Lasting"
     assert second.sandbox.records("Invoices") == before
     assert len(second.sandbox.records("Contacts")) == 301
+
+
+def test_a_restart_does_not_change_arithmetic(tmp_path: Any, open_remote: Any) -> None:
+    first = open_remote("empty", keep=tmp_path)
+    first.make("Items", {"Code": "A", "SalesDetails": {"UnitPrice": 7}})
+    contact = first.make("Contacts", {"Name": "C"})["ContactID"]
+    lines = [line(Quantity=3, UnitAmount=5, DiscountRate=10)]
+    body = {"Type": "ACCREC", "Contact": {"ContactID": contact}, "LineItems": lines, "CurrencyCode": "USD"}
+    made = first.make("Invoices", {**body, "DueDate": "2026-12-01"})
+    first.server.close()
+    second = open_remote("empty", keep=tmp_path)
+    assert second.get("/Items/A").json()["Items"][0]["SalesDetails"]["UnitPrice"] == 7
+    kept = {"LineItemID": made["LineItems"][0]["LineItemID"], "Description": "Other"}
+    changed = {"LineItems": [kept], "Status": "AUTHORISED"}
+    row = second.post(f"/Invoices/{made['InvoiceID']}", changed).json()["Invoices"][0]
+    assert (row["SubTotal"], row["TotalTax"], row["Total"]) == (13.5, 1.35, 14.85)
+    second.sandbox.act("pay", "Invoices", made["InvoiceID"], {})
+    assert second.sandbox.records("Payments")[0]["BankAmount"] == Decimal("22.85")

@@ -114,13 +114,13 @@ def _take_from_item(
 
 
 def _price(line: Row, given: Mapping[str, Any], rules: LineRules, findings: Findings) -> None:
-    quantity = line["Quantity"]
+    quantity = Decimal(line["Quantity"])
     if not rules.sales and ("DiscountRate" in line or "DiscountAmount" in line):
         findings.faults.append("Discounts are only supported on ACCREC invoices")
     if "UnitAmount" not in line and "LineAmount" in given:
         amount = to_decimal(given["LineAmount"], "LineAmount")
         line["UnitAmount"] = money(amount / quantity, FOUR_PLACES) if quantity else Decimal(0)
-    unit = line.setdefault("UnitAmount", Decimal(0))
+    unit = Decimal(line.setdefault("UnitAmount", 0))
     if not line.get("Description"):
         findings.faults.append("Description cannot be empty")
     gross = quantity * unit
@@ -199,4 +199,4 @@ def totals(lines: Sequence[Row], amounts: str) -> Row:
 def _discount(line: Row) -> Decimal:
     if not (line.get("DiscountRate") or line.get("DiscountAmount")):
         return Decimal(0)
-    return money(line["Quantity"] * line["UnitAmount"]) - Decimal(line["LineAmount"])
+    return money(Decimal(line["Quantity"]) * line["UnitAmount"]) - Decimal(line["LineAmount"])

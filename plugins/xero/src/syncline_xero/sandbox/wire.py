@@ -47,9 +47,9 @@ class Refusal(Exception):
 # --- numbers and days ----------------------------------------------------------------------------
 
 
-def money(value: Decimal, step: Decimal = CENT) -> Decimal:
-    """Rounded half away from zero, as tax and line amounts are."""
-    return value.quantize(step, ROUND_HALF_UP)
+def money(value: Decimal | int, step: Decimal = CENT) -> Decimal:
+    """Rounded half away from zero, as tax and line amounts are. A whole one comes back from disk as int."""
+    return Decimal(value).quantize(step, ROUND_HALF_UP)
 
 
 def to_decimal(value: object, field: str) -> Decimal:
