@@ -69,7 +69,7 @@ class Gate:
     def __init__(self, accounts: AccountsServer, clock: VirtualClock, *, limits: bool) -> None:
         self._accounts = accounts
         self._clock = clock
-        self._limits = limits
+        self.limits = limits
         self._spent: deque[tuple[float, int]] = deque()
         self._total = 0
 
@@ -81,14 +81,14 @@ class Gate:
             return Reply.json(error_body(token.problem, "invalid oauth token"), 401)
         if not all(allowed(need, token.scopes) for need in needs(request.method, request.path)):
             return scope_mismatch()
-        if self._limits:
+        if self.limits:
             if in_flight > CONCURRENT or self.left(allowance) <= 0:
                 return too_many()
             self.charge(1)
         return None
 
     def charge(self, credits_used: int) -> None:
-        if self._limits and credits_used:
+        if self.limits and credits_used:
             self._spent.append((self._clock.timestamp(), credits_used))
             self._total += credits_used
 
@@ -100,7 +100,7 @@ class Gate:
 
     def headers(self, allowance: int) -> dict[str, str]:
         left = self.left(allowance)
-        if not self._limits or left * 2 > allowance:
+        if not self.limits or left * 2 > allowance:
             return {}
         return {"X-API-CREDITS-REMAINING": str(max(0, left))}
 

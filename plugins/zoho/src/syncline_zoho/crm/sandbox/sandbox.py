@@ -8,6 +8,7 @@ from typing import Any
 
 from syncline.connect.sandbox import Reply, Request, Route, Sandbox, SandboxSettings, Switches, World
 from syncline_zoho.crm.sandbox.batches import RecordWrites
+from syncline_zoho.crm.sandbox.bulk import BulkRead
 from syncline_zoho.crm.sandbox.errors import Refused, RowError, error_body
 from syncline_zoho.crm.sandbox.gate import ALL_SCOPES, CREDITS, Gate, scope_mismatch, too_many
 from syncline_zoho.crm.sandbox.metadata import ModuleMeta
@@ -53,6 +54,7 @@ class ZohoCrmSandbox(Sandbox):
         self._reads = RecordReads(self.org, self._renderer, self._gate)
         self._writes = RecordWrites(self.org, self._renderer, self._gate)
         self._settings = Settings(self.org, self._renderer)
+        self._bulk = BulkRead(self.org, self._renderer, self._gate)
 
     def default_switches(self) -> Switches:
         return {
@@ -75,7 +77,12 @@ class ZohoCrmSandbox(Sandbox):
 
     def routes(self) -> Sequence[Route]:
         """Settings before records: ``/org`` and ``/users`` are no modules."""
-        api = [*self._settings.routes(), *self._reads.routes(), *self._writes.routes()]
+        api = [
+            *self._bulk.routes(),
+            *self._settings.routes(),
+            *self._reads.routes(),
+            *self._writes.routes(),
+        ]
         for route in api:
             route.handler = _answering(route.handler)
         return [*self.accounts.routes(), *api]
