@@ -295,6 +295,18 @@ def test_a_lost_answer_is_unknown_and_then_found(remote: Remote, session: Sessio
     assert len(remote.sandbox.records("Contacts")) == 2
 
 
+def test_an_error_that_stored_nothing_is_unknown_and_then_not_found(remote: Remote, session: Session) -> None:
+    write, sent_at = create("a", Name="Ana"), datetime.now(UTC)
+    remote.sandbox.faults.arm(Fault(kind=FaultKind.HTML, status=500, method="PUT"))
+    (outcome,) = session.write("Contacts", [write])
+    assert (outcome.kind, outcome.message) == (
+        OutcomeKind.UNKNOWN,
+        "Xero answered 500: a web page instead of data",
+    )
+    assert session.settle("Contacts", [SentWrite(write=write, sent_at=sent_at)]) == [None]
+    assert kinds(session.write("Contacts", [write])) == [OutcomeKind.DONE]
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [

@@ -215,6 +215,12 @@ def test_ids_take_commas_and_any_case(people: Remote) -> None:
     assert set(names(found)) == {rows[0]["Name"], rows[2]["Name"]}
 
 
+def test_long_lists_of_ids_do_not_go_through(demo: Remote) -> None:
+    ids = [r["ContactID"] for r in demo.sandbox.records("Contacts")]
+    assert demo.get("/Contacts", params={"IDs": ",".join(ids[:40])}).status_code == 200
+    assert demo.get("/Contacts", params={"IDs": ",".join(ids[:60])}).status_code == 414
+
+
 def test_invoice_filters(demo: Remote) -> None:
     rows = demo.sandbox.records("Invoices")
 

@@ -221,6 +221,27 @@ def test_bodies_may_be_bare_or_wrapped(remote: Remote, body: Any) -> None:
     assert remote.put("/Contacts", body).json()["Contacts"][0]["Name"] == "A"
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/Contacts", {"Name": 5}),
+        ("/Contacts", {"Name": "A", "Phones": ["x"]}),
+        ("/Contacts", {"Name": "A", "ContactPersons": ["x"]}),
+        ("/Items", {"Code": ["x"]}),
+        ("/Invoices", {"Type": "ACCREC", "Contact": {"Name": "New"}, "LineItems": [1]}),
+        ("/Payments", {"Invoice": {"InvoiceID": 1}, "Account": 5}),
+    ],
+)
+def test_values_of_a_wrong_type_store_nothing(remote: Remote, path: str, body: dict[str, Any]) -> None:
+    answer = remote.put(path, body, params={"summarizeErrors": "false"})
+    assert answer.status_code in (200, 400), answer.text
+    if answer.status_code == 200:
+        assert answer.json()[path[1:]][0]["StatusAttributeString"] == "ERROR"
+    else:
+        assert answer.json()["ErrorNumber"] in (10, 17)
+    assert all(remote.sandbox.records(m) == [] for m in ("Contacts", "Items", "Invoices", "Payments"))
+
+
 # --- items ------------------------------------------------------------------------------------------
 
 

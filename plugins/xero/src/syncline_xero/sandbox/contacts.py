@@ -15,7 +15,7 @@ from typing import Any
 
 from syncline_xero.sandbox.ledger import Ledger
 from syncline_xero.sandbox.query import shape
-from syncline_xero.sandbox.wire import ZERO_ID, Invalid, Row, to_wire
+from syncline_xero.sandbox.wire import ZERO_ID, Invalid, Row, to_text, to_wire
 
 SHAPE = shape(
     "Contact",
@@ -196,7 +196,7 @@ class Contacts:
             value = element.get(name)
             if value is None:
                 continue
-            text = str(value)
+            text = to_text(value)
             if len(text) > limit:
                 faults.append(f"The {name} field exceeds the maximum length of {limit} characters.")
             if text:
@@ -356,7 +356,7 @@ def _by_type(
         for name, limit in parts.items():
             if change.get(name) is None:
                 continue
-            text = str(change[name])
+            text = to_text(change[name])
             if len(text) > limit:
                 faults.append(f"The {name} field exceeds the maximum length of {limit} characters.")
             entries[kind][name] = text

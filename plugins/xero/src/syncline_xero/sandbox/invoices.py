@@ -19,7 +19,17 @@ from syncline_xero.sandbox.contacts import Contacts
 from syncline_xero.sandbox.ledger import Ledger
 from syncline_xero.sandbox.lines import Findings, LineRules, merge_lines, refreshed, totals
 from syncline_xero.sandbox.query import shape
-from syncline_xero.sandbox.wire import CENT, ZERO_ID, Invalid, Row, money, to_day, to_decimal, to_wire
+from syncline_xero.sandbox.wire import (
+    CENT,
+    ZERO_ID,
+    Invalid,
+    Row,
+    money,
+    to_day,
+    to_decimal,
+    to_text,
+    to_wire,
+)
 
 SHAPE = shape(
     "Invoice",
@@ -212,7 +222,7 @@ class Invoices:
         for name, limit in _TEXTS.items():
             if name not in given:
                 continue
-            text = str(given[name])
+            text = to_text(given[name])
             if len(text) > limit:
                 findings.faults.append(f"The {name} field exceeds the maximum length of {limit} characters.")
             if text:

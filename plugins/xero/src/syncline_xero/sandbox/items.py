@@ -13,7 +13,7 @@ from typing import Any
 
 from syncline_xero.sandbox.ledger import Ledger
 from syncline_xero.sandbox.query import shape
-from syncline_xero.sandbox.wire import CENT, ZERO_ID, Invalid, Row, money, to_decimal, to_wire
+from syncline_xero.sandbox.wire import CENT, ZERO_ID, Invalid, Row, money, to_decimal, to_text, to_wire
 
 SHAPE = shape(
     "Item",
@@ -91,7 +91,7 @@ class Items:
             value = element.get(name)
             if value is None:
                 continue
-            text = str(value)
+            text = to_text(value)
             if self.switches["rewrite"] and name == "Name":
                 text = " ".join(text.split()).upper()
             if len(text) > limit:

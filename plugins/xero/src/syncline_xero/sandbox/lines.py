@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from syncline_xero.sandbox.ledger import Ledger
-from syncline_xero.sandbox.wire import CENT, ZERO_ID, Invalid, Row, money, to_decimal
+from syncline_xero.sandbox.wire import CENT, ZERO_ID, Invalid, Row, money, to_decimal, to_text
 
 FOUR_PLACES = CENT / 100
 _PRICED = ("Quantity", "UnitAmount", "LineAmount", "ItemCode", "AccountCode", "TaxType", "DiscountRate")
@@ -66,7 +66,7 @@ def _line(
     given = {k: v for k, v in element.items() if v is not None}
     for name in ("Description", "ItemCode", "AccountCode", "TaxType"):
         if name in given:
-            line[name] = str(given[name])
+            line[name] = to_text(given[name])
             if not line[name]:
                 del line[name]
     if len(line.get("Description", "")) > 4000:

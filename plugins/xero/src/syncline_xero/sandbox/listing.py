@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from syncline.connect.sandbox import Request, VirtualClock
+from syncline.connect.sandbox import Reply, Request, VirtualClock
 from syncline_xero.sandbox.ledger import Collection
 from syncline_xero.sandbox.query import Predicate, Shape, parse_order, parse_where, sort_key
 from syncline_xero.sandbox.wire import Refusal, Row, bad_request, since_of, stamp
 
 DEFAULT_PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
+#: characters of a query; lists of about 52 ids are reported to be the most that goes through
+MAX_QUERY = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,8 @@ def list_rows(
     request: Request, rows: Collection, rules: ListRules, clock: VirtualClock, switches: Mapping[str, Any]
 ) -> Listed:
     """The asked rows of a collection; raises Refusal."""
+    if sum(len(text) for values in request.query.values() for text in values) > MAX_QUERY:
+        raise Refusal(Reply.text("Request URI too long", 414))
     summary = flag(request, "summaryOnly")
     asked = {n: tuple(v) for n, v in request.query.items() if n not in ("page", "pageSize")}
     key = (

@@ -249,6 +249,11 @@ class Organisation:
             for element in elements:
                 try:
                     row, warnings = apply(element)
+                except (AttributeError, TypeError, KeyError, ValueError, ArithmeticError) as broken:
+                    # A value of a wrong type fails the whole call before anything is stored.
+                    raise Refusal(
+                        bad_request(17, "PostDataInvalidException", f"The data of {name} are not valid")
+                    ) from broken
                 except Invalid as fault:
                     bad.append(_refused(name, id_field, element, fault))
                     done.append((None, bad[-1], ()))

@@ -18,6 +18,8 @@ from typing import Any
 
 from syncline_xero.sandbox.wire import Row, query_fault
 
+MAX_DEPTH = 50
+
 Predicate = Callable[[Row], bool]
 Getter = Callable[[Row], Any]
 
@@ -115,6 +117,7 @@ class _Parser:
     def __init__(self, text: str, shape: Shape) -> None:
         self.tokens = _tokens(text)
         self.place = 0
+        self.depth = 0
         self.shape = shape
         self.used: set[str] = set()
         self.ranged: set[str] = set()
@@ -152,6 +155,15 @@ class _Parser:
         return left
 
     def single(self) -> Predicate:
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            raise query_fault("Expression is nested too deeply")
+        try:
+            return self.nested()
+        finally:
+            self.depth -= 1
+
+    def nested(self) -> Predicate:
         if self.take("!"):
             inner = self.single()
             return lambda row: not inner(row)

@@ -65,6 +65,13 @@ def to_decimal(value: object, field: str) -> Decimal:
     return number
 
 
+def to_text(value: object) -> str:
+    """A text of a request, numbers included; raises TypeError for a list or an object."""
+    if isinstance(value, list | dict):
+        raise TypeError("a text was expected")
+    return str(value)
+
+
 def to_day(value: object, field: str) -> str:
     """``YYYY-MM-DD`` from any of the forms that Xero takes; raises Invalid.
 
