@@ -13,7 +13,7 @@ The body of an operation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,7 +75,7 @@ def _match(scope: Scope, db: Connection, rule: int) -> None:
     agree = [scope.maps.by_name[name] for name in match.agree]
     links, notes, questions, resting, clear = [], [], [], [], []
     for groups in _bunched(ledger.key_groups(db, rule)):
-        people = [_candidates(scope, db, side, [(g[1], g[2])[side] for g in groups]) for side in Side]
+        people = [_candidates(scope, db, side, [(g[1], g[2])[side] for g in groups], agree) for side in Side]
         for key, left_ids, right_ids in groups:
             lefts = [people[0][i] for i in left_ids if i in people[0]]
             rights = [people[1][i] for i in right_ids if i in people[1]]
@@ -114,13 +114,25 @@ def _bunched(groups: Iterator[_Group]) -> Iterator[list[_Group]]:
         yield bunch
 
 
-def _candidates(scope: Scope, db: Connection, side: Side, groups: list[list[str]]) -> dict[str, Candidate]:
+def _candidates(
+    scope: Scope, db: Connection, side: Side, groups: list[list[str]], agree: Sequence[MapEntry]
+) -> dict[str, Candidate]:
     ids = [record for group in groups for record in group]
     links = scope.ledger.links_of(db, side, ids)
     staged = scope.ledger.staged(db, side, ids)
+    references = [entry for entry in agree if entry.map.ref is not None]
+    translator = References(scope, db, staged.values()) if references else None
     found = {}
     for record in ids:
         link, row = links.get(record), staged.get(record)
+        if row is not None and translator is not None:
+            for entry in references:
+                out = translator.translate(entry, side, row.out.get(entry.name))
+                if isinstance(out, Unlinked):
+                    # Nobody knows yet whom it refers to: no evidence either way.
+                    row.own.pop(entry.name, None)
+                else:
+                    row.out[entry.name] = out
         if link is not None:
             own = row.own if row else link.base[side]
             found[record] = Candidate(side=side, id=record, free=False, own=own, out=row.out if row else {})
@@ -140,6 +152,7 @@ def _new_link(scope: Scope, left: str | None, right: str | None, how: dict[str, 
         states=["live", "live"],
         base=[{}, {}],
         open={entry.name for entry in scope.maps.entries},
+        sent=[set(), set()],
         locks=[None, None],
         recheck=None,
         how=how,
@@ -294,13 +307,6 @@ class _Batch:
         link = pair.link
         rows = [row for row in pair.rows if row is not None]
         before = list(link.states)
-        adopting = [
-            row is not None
-            and link.prints[s] is None
-            and bool(row.version)
-            and row.version == link.versions[s]
-            for s, row in zip(Side, pair.rows, strict=True)
-        ]
         for side in Side:
             row = pair.rows[side]
             if row is not None:
@@ -312,12 +318,16 @@ class _Batch:
         live = link.states == before == ["live", "live"]
         if not live and self._decide_states(pair, before):
             return
-        self._merge(pair, adopting)
+        self._merge(pair)
 
     def _take(self, link: Link, side: Side, row: Staged) -> None:
-        """What a link remembers of a record, its base apart."""
+        """What a link remembers of a record, its base apart, except for what we wrote ourselves."""
+        if row.print:
+            if row.version == link.versions[side]:
+                _adopt(link, side, row)
+            link.sent[side].clear()
         link.versions[side] = row.version
-        link.prints[side] = row.print
+        link.prints[side] = row.print or None  # empty: patched after our own write, not read since
         link.states[side] = row.condition
         link.keys[side] = row.ref_key
         link.locks[side] = row.lock
@@ -373,12 +383,8 @@ class _Batch:
             if entry.name not in link.open
         )
 
-    def _merge(self, pair: _Pair, adopting: list[bool]) -> None:
-        scope, link = self.scope, pair.link
-        for side in Side:
-            row = pair.rows[side]
-            if row is not None and adopting[side]:
-                _adopt(link, side, row)
+    def _merge(self, pair: _Pair) -> None:
+        scope = self.scope
         systems = {end.system: Side(side) for side, end in enumerate(scope.ends)}
         left, right = pair.rows
         newer = newer_side(left.modified if left else None, right.modified if right else None)
@@ -573,9 +579,9 @@ class _Batch:
 
 def _adopt(link: Link, side: Side, row: Staged) -> None:
     """The record at the very version that our own write made: what it holds is what the remote stored."""
-    for name in link.base[side]:
-        if name.removesuffix(RENDERED) not in link.open and name in row.own:
-            link.base[side][name] = row.own[name]
+    for name in link.sent[side]:
+        if name not in link.open and name in row.own:
+            _rebase(link, side, row, name)
 
 
 def _rebase(link: Link, side: Side, row: Staged, name: str) -> None:

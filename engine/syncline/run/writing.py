@@ -244,6 +244,7 @@ class _Done:
         self._unstage: list[tuple[int, str]] = []
         self._wake: list[tuple[int, str]] = []
         self._surprises: list[tuple[Record, Projection]] = []
+        self._written: list[tuple[Link, list[str], Record | None, Projection | None]] = []
         self._keys: dict[str, Sequence[str]] = {}
 
     def add(self, operation: Operation, outcome: Outcome) -> None:
@@ -273,7 +274,11 @@ class _Done:
             )
         )
         rows = [(int(s), i) for s in Side if (i := link.ids[s]) is not None]
-        (self._unstage if operation.body["alone"] else self._wake).extend(rows)
+        if operation.body["alone"]:
+            self._unstage.extend(rows)
+            return
+        self._wake.extend(rows)
+        self._written.append((link, list(operation.body["fields"]), outcome.record, projection))
 
     def _learn(
         self, link: Link, kind: WriteKind, operation: Operation, outcome: Outcome
@@ -292,6 +297,7 @@ class _Done:
             link.open.discard(name)
         link.versions[side] = (record.version if record else outcome.version) or ""
         link.prints[side] = None
+        link.sent[side] = set() if projection else link.sent[side] | operation.body["fields"].keys()
         if kind in (WriteKind.ARCHIVE, WriteKind.DELETE):
             link.states[side] = "archived" if kind is WriteKind.ARCHIVE else "deleted"
         elif kind is WriteKind.RESTORE:
@@ -310,9 +316,27 @@ class _Done:
             self._agree_on_nothing(link, projection)
         self._keys[record.id] = projection.keys
         back = kind is WriteKind.RESTORE  # what happened to it in the meantime was not followed
-        if back or (link.states[side] == "live" and self._surprising(link, operation, projection)):
+        live = link.states[side] == "live" and operation.body["alone"]
+        if back or (live and self._surprising(link, operation, projection)):
             self._surprises.append((record, projection))
         return projection
+
+    def _patch_staged(self) -> None:
+        """What was just written is no longer what the staged row of the written end says."""
+        side, scope = self._side, self._scope
+        ids = [link.ids[side] or "" for link, *_ in self._written]
+        rows = scope.ledger.staged(self._db, side, ids)
+        for link, names, record, projection in self._written:
+            row = rows.get(link.ids[side] or "")
+            if row is None:
+                continue
+            row.version, row.print = link.versions[side], b""
+            row.own.update({name: link.base[side][name] for name in names})
+            if record is not None and projection is not None:
+                scope.maps.render(side, record, projection, self._today)
+                row.own, row.out, row.faults = projection.own, projection.out, projection.faults
+                row.print, row.lock, row.modified = projection.print, lock_json(record), record.modified
+        scope.ledger.save_staged(self._db, list(rows.values()))
 
     def _agree_on_nothing(self, link: Link, projection: Projection | None) -> None:
         """What was empty at the source and so not sent is agreed on, unless the remote filled it in."""
@@ -363,6 +387,7 @@ class _Done:
         scope.ledger.settle_operations(db, self._closed, now)
         scope.ledger.write_audit(db, scope.pass_id, now, self._audit)
         scope.ledger.unstage(db, self._unstage)
+        self._patch_staged()
         scope.ledger.wake_records(db, self._wake)
         scope.ledger.save_keys(db, self._side, self._keys, list(self._keys))
         if self._surprises:

@@ -126,6 +126,8 @@ class Leases:
         """
         deadline = time.monotonic() + wait_s
         while (held := self.acquire(key)) is None:
+            if self._end_of_the_dead(key):
+                continue
             if time.monotonic() >= deadline:
                 raise self._busy(key)
             sleep(poll_s)
@@ -136,6 +138,17 @@ class Leases:
             kept.stop()
             with suppress(StoreError):  # then it ends by itself; the block's own error must not be hidden
                 self.release(held)
+
+    def _end_of_the_dead(self, key: str) -> bool:
+        """End the lease of a process of this machine that no longer runs, so that nobody waits for it."""
+        holder = self.holder(key)
+        if holder is None or not _died_here(holder.owner):
+            return False
+        with self._database.write() as connection:
+            connection.execute(
+                sa.update(lease).where(lease.c.key == key, lease.c.epoch == holder.epoch).values(until=0.0)
+            )
+        return True
 
     def _busy(self, key: str) -> LeaseBusy:
         holder = self.holder(key)
@@ -180,6 +193,20 @@ class Kept:
             except StoreError:
                 # A busy or unreachable state may recover before the lease ends; `check` and `fence` ask it.
                 continue
+
+
+def _died_here(owner: str) -> bool:
+    """Whether an owner was a process of this machine that has ended. A wrong no only costs a wait."""
+    host, pid, _ = owner.rsplit(":", 2) if owner.count(":") >= 2 else ("", "", "")
+    if host != socket.gethostname() or not pid.isdigit() or os.name != "posix":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def fence(connection: Connection, held: Lease) -> None:

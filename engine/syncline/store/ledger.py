@@ -57,7 +57,8 @@ class Link:
     """Record A and record B are the same thing. Pairs are (left, right).
 
     ``base``: each end's values as last settled; ``open``: the maps that the ends have never agreed on, whose
-    values there are only the last seen. ``print`` None: not yet read back since our own write.
+    values there are only the last seen. ``sent``: by side, the maps that were written while the remote did
+    not say what it stored; ``prints`` is None then.
     """
 
     id: int
@@ -68,6 +69,7 @@ class Link:
     states: list[str]
     base: list[dict[str, Any]]
     open: set[str]
+    sent: list[set[str]]
     locks: list[dict[str, Any] | None]
     recheck: str | None
     how: dict[str, Any]
@@ -147,7 +149,7 @@ class Ledger:
         return {r.record: _staged(r) for r in _chunked(db, query, c.record, records)}
 
     def save_staged(self, db: Connection, rows: Sequence[Staged]) -> None:
-        """Put rows into staging, pending; a row already there is replaced and tried afresh."""
+        """Put rows into staging; a row that is already there is replaced."""
         upsert(db, t.staged, [self._staged_row(row) for row in rows])
 
     def pending(self, db: Connection, limit: int) -> list[Staged]:
@@ -240,10 +242,23 @@ class Ledger:
             )
 
     def resting(self, db: Connection) -> dict[str, int]:
-        """How many rows rest, by status."""
+        """How many records or linked pairs rest, by status."""
         c = t.staged.c
         query = sa.select(c.status, sa.func.count()).where(c.scope == self.scope).group_by(c.status)
-        return {row[0]: row[1] for row in db.execute(query)}
+        counts = {row[0]: row[1] for row in db.execute(query)}
+        left, right = t.staged.alias("l"), t.staged.alias("r")
+        pairs = (
+            sa.select(left.c.status, sa.func.count())
+            .select_from(t.link)
+            .join(left, sa.and_(left.c.scope == t.link.c.scope, left.c.record == t.link.c.left_id))
+            .join(right, sa.and_(right.c.scope == t.link.c.scope, right.c.record == t.link.c.right_id))
+            .where(t.link.c.scope == self.scope, left.c.side == 0, right.c.side == 1)
+            .where(left.c.status == right.c.status, left.c.status != "pending")
+            .group_by(left.c.status)
+        )
+        for status, both in db.execute(pairs) if counts else ():
+            counts[status] -= both
+        return counts
 
     def rest_rows(self, db: Connection, status: str, limit: int) -> list[Staged]:
         c = t.staged.c
@@ -559,6 +574,7 @@ class Ledger:
             "left_base": exactjson.encode(link.base[0]),
             "right_base": exactjson.encode(link.base[1]),
             "open": exactjson.encode(sorted(link.open)),
+            "sent": exactjson.encode([sorted(names) for names in link.sent]),
             "left_lock": None if link.locks[0] is None else exactjson.encode(link.locks[0]),
             "right_lock": None if link.locks[1] is None else exactjson.encode(link.locks[1]),
             "recheck": link.recheck,
@@ -615,6 +631,7 @@ def _link(row: Row[Any]) -> Link:
         states=[row.left_state, row.right_state],
         base=[exactjson.decode(row.left_base), exactjson.decode(row.right_base)],
         open=set(exactjson.decode(row.open)),
+        sent=[set(names) for names in exactjson.decode(row.sent)],
         locks=[_maybe(row.left_lock), _maybe(row.right_lock)],
         recheck=row.recheck,
         how=exactjson.decode(row.how),

@@ -158,7 +158,9 @@ link = sa.Table(
     sa.Column("right_state", sa.Text, nullable=False),
     sa.Column("left_base", sa.Text, nullable=False),
     sa.Column("right_base", sa.Text, nullable=False),
-    sa.Column("open", sa.Text, nullable=False, server_default="[]"),  # JSON: the fields never agreed on
+    sa.Column("open", sa.Text, nullable=False, server_default="[]"),  # JSON: the maps never agreed on
+    # JSON: by side, the maps written whose stored value has not been seen yet
+    sa.Column("sent", sa.Text, nullable=False, server_default="[[],[]]"),
     sa.Column("left_lock", sa.Text),
     sa.Column("right_lock", sa.Text),
     sa.Column("recheck", sa.Text),  # YYYY-MM-DD

@@ -79,13 +79,38 @@ def met(pair: Pair, **values: Any) -> tuple[str, str]:
     return left, right
 
 
-def test_edits_of_different_fields_both_survive(pair: Pair) -> None:
+@pytest.mark.parametrize("returns_stored", [True, False])
+def test_edits_of_different_fields_both_survive(
+    tmp_path: Path, database: Database, returns_stored: bool
+) -> None:
+    able = {"returns_stored": returns_stored}
+    pair = Pair(tmp_path, database, a=able, b=able)
     left, right = met(pair)
     pair.a.person("people", left, phone="2")
     pair.b.person("people", right, tax="10")
     pair.run()
     for row in (pair.a.rows["people"][left], pair.b.rows["people"][right]):
         assert (row["phone"], row["tax"]) == ("2", "10")
+    quiet(pair)
+
+
+@pytest.mark.parametrize("returns_stored", [True, False])
+def test_an_edit_whose_way_back_is_refused_is_kept_for_later(
+    tmp_path: Path, database: Database, returns_stored: bool
+) -> None:
+    able = {"returns_stored": returns_stored}
+    pair = Pair(tmp_path, database, a=able, b=able)
+    left, right = met(pair)
+    pair.a.person("people", left, phone="2")
+    pair.b.person("people", right, tax="10")
+    pair.a.refuse = lambda write: "not now"
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "2"
+    pair.a.refuse = lambda write: None
+    pair.now += timedelta(minutes=6)
+    pair.run()
+    assert pair.a.rows["people"][left]["tax"] == "10"
+    assert pair.a.rows["people"][left]["phone"] == "2"
     quiet(pair)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import socket
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -183,3 +186,12 @@ def test_processes_that_stall_and_thaw_never_write_over_their_successor(store_ur
         counted = connection.scalar(sa.select(lease.c.epoch).where(lease.c.key == "n"))
     assert counted == sum(done for done, _ in totals)
     assert sum(stale for _, stale in totals) > 0
+
+
+def test_the_lease_of_a_killed_process_is_taken_over_at_once(database: Database) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    dead = Leases(database, owner=f"{socket.gethostname()}:{child.pid}:0")
+    assert dead.acquire("spec:module") is not None
+    with Leases(database).hold("spec:module") as kept:
+        assert kept.lease.epoch == 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -340,24 +340,28 @@ def _demo_companies(rng: random.Random) -> tuple[Company, ...]:
 
 
 def _namesakes(rng: random.Random, companies: list[Company]) -> list[Company]:
-    """Other companies under the very names of known ones: six tell themselves apart by tax number and
-    e-mail, six tell nothing and are for a person to decide. All live in the sales system alone, where
-    names need not be unique."""
+    """Other companies under the names of known ones, in the sales system alone, where names need not be
+    unique. Six go by another spelling and another tax number; six tell nothing and are for a person to
+    decide."""
     found: list[Company] = []
     taxed = [c for c in companies if c.sales_name and c.books_name and c.tax_number and c.email]
     for place, twin in enumerate(taxed[:12]):
-        other = _company(rng, 350 + place, twin.sales_name, None)
         plain = place >= 6
-        found.append(
-            Company(
-                **{
-                    **{name: getattr(other, name) for name in Company.__slots__},
-                    "tax_number": None if plain else f"{99_000_000_000 + place}",
-                    "email": None if plain else other.email,
-                }
-            )
-        )
+        name = twin.sales_name if plain else _other_spelling(twin)
+        other = _company(rng, 350 + place, name, None)
+        if plain:
+            other = replace(other, tax_number=None, email=None)
+        else:
+            other = replace(other, tax_number=f"{99_000_000_000 + place}")
+        found.append(other)
     return found
+
+
+def _other_spelling(twin: Company) -> str:
+    known = {" ".join(str(name).casefold().split()) for name in (twin.sales_name, twin.books_name)}
+    head = str(twin.books_name).title().split()[:2]
+    spellings = [" ".join([*head, form]) for form in ("Pty Ltd", "Limited", "Inc")]
+    return next(name for name in spellings if name.casefold() not in known)
 
 
 def _demo_products(rng: random.Random) -> tuple[Product, ...]:

@@ -125,6 +125,7 @@ def upgrade() -> None:
         sa.Column("left_base", sa.Text(), nullable=False),
         sa.Column("right_base", sa.Text(), nullable=False),
         sa.Column("open", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("sent", sa.Text(), server_default="[[],[]]", nullable=False),
         sa.Column("left_lock", sa.Text(), nullable=True),
         sa.Column("right_lock", sa.Text(), nullable=True),
         sa.Column("recheck", sa.Text(), nullable=True),
