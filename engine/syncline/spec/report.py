@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from syncline import __version__
+from syncline.spec.codes import CODES
 from syncline.spec.problems import Problem, Severity
 from syncline.spec.source import Source
 
@@ -95,7 +96,7 @@ def as_sarif(problems: Sequence[Problem]) -> str:
                     "driver": {
                         "name": "syncline",
                         "version": __version__,
-                        "rules": [{"id": c} for c in codes],
+                        "rules": [_rule(code) for code in codes],
                     }
                 },
                 "columnKind": "unicodeCodePoints",
@@ -104,6 +105,10 @@ def as_sarif(problems: Sequence[Problem]) -> str:
         ],
     }
     return json.dumps(log, ensure_ascii=False, indent=2)
+
+
+def _rule(code: str) -> dict[str, Any]:
+    return {"id": code, "shortDescription": {"text": CODES.get(code, code)}}
 
 
 def _block(problem: Problem, source: Source | None) -> str:

@@ -95,7 +95,11 @@ def spec_validator() -> Validator:
 
 def make_validator(schema: Mapping[str, Any]) -> Validator:
     """A validator for any JSON Schema of the 2020-12 draft; raises ValueError for a schema that is none."""
-    return _compile(json.dumps(schema, sort_keys=True))
+    try:
+        text = json.dumps(schema, sort_keys=True)
+    except (TypeError, ValueError) as bad:
+        raise ValueError(f"it is not JSON ({bad})") from None
+    return _compile(text)
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,91 @@
+"""The codes of problems: each a stable name for one kind of mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: What each code means. docs/errors.md tells more, with an example and how to mend it.
+CODES: Mapping[str, str] = {
+    # the file
+    "cannot-read": "The spec file is missing, is a folder or cannot be opened.",
+    "file-too-big": "The file is larger than a spec can reasonably be, and is not read.",
+    "file-encoding": "The file is not UTF-8 text, or begins with a byte order mark.",
+    "empty-file": "The file holds nothing but blank lines and comments.",
+    # YAML
+    "bad-yaml": "The text is not YAML from this point on.",
+    "tab": "A tab stands where YAML wants spaces.",
+    "duplicate-key": "One key is written twice in the same map.",
+    "key-not-text": "A key is a number, true, false, nothing, a map or a list.",
+    "merge-key": "A YAML merge key (<<) is used.",
+    "tag": "A YAML tag (!something) is used.",
+    "directive": "A YAML directive (%YAML, %TAG) is used.",
+    "several-documents": "The file holds more than one YAML document.",
+    "unknown-alias": "An alias names an anchor that is not above it.",
+    "alias-loop": "An alias stands inside the value that it names.",
+    "too-many-aliases": "The file uses more aliases than a spec needs.",
+    "too-many-values": "The file holds too many values once its aliases are expanded.",
+    "too-deep": "Maps and lists are nested too deeply.",
+    "not-a-map": "The file holds a list or a single value instead of a map.",
+    # layers
+    "missing-base": "The base that extends names does not exist or cannot be read.",
+    "ambiguous-base": "Several installed distributions have a base of that name.",
+    "extends-cycle": "A spec extends itself, directly or through its bases.",
+    "extends-too-deep": "The chain of bases is too long.",
+    "nothing-to-remove": "A key has no value, or null removes what the base does not have.",
+    # grammar
+    "unknown-key": "A key that has no meaning in this place.",
+    "missing-key": "A key that must be there is not.",
+    "wrong-type": "A value of another kind than this key takes.",
+    "wrong-value": "A value of the right kind that this key does not take.",
+    "bad-name": "A name that cannot be used for a system, module or field map.",
+    "bad-schedule": "Cron text or a time zone that does not exist.",
+    # systems and the environment
+    "unknown-system": "A name that is not one of the systems that can stand here.",
+    "bad-base-url": "A base address that is not https, or is no address.",
+    "secret-in-spec": "A secret is written out in the spec.",
+    "env-unset": "An environment variable that the spec needs is not set.",
+    "env-syntax": "Text that looks like ${env:NAME} but is not.",
+    "env-misplaced": "${env:NAME} outside systems.",
+    "unknown-connector": "No installed distribution has a connector of that name.",
+    "broken-connector": "A connector fails when it is asked what it offers.",
+    "unknown-option": "An option that the system's connector does not have.",
+    "missing-option": "An option that the system's connector needs.",
+    "bad-option": "A value that an option of the connector does not take.",
+    "not-connected": "The live fields of a system cannot be read.",
+    # modules
+    "unknown-remote-module": "A remote module that the system does not have.",
+    "lookup-module": "Reference data used as an end of a module.",
+    "read-only-module": "A remote module is written that cannot be.",
+    "shared-end": "Two modules keep the same remote module in step.",
+    "direction-conflict": "A direction that contradicts the module, the list or the transform around it.",
+    "cannot-delete": "A rule of deletes that the remote module cannot obey.",
+    "required-field": "A field that the remote requires is set by no map.",
+    "reference-cycle": "Modules refer to one another in a circle.",
+    "unknown-module": "A reference to a module that the spec does not have.",
+    # field maps
+    "missing-end": "A field map that names too few paths.",
+    "unknown-map": "A name that is not one of the field maps.",
+    "options-clash": "Two options of a field map that would both decide the value.",
+    "one-way-transform": "A two-way field map whose transform goes one way only.",
+    "unused-transform": "A transform to an end to which nothing flows.",
+    "enforce-two-way": "enforce in a map that flows both ways.",
+    "bad-path": "Text that is not a path.",
+    "unknown-field": "A field that the remote module does not have.",
+    "read-only-field": "A map writes a field that only the remote can write.",
+    "written-twice": "Two maps write the same field.",
+    "type-mismatch": "Values that can never become those of the other end as they are.",
+    "unknown-choice": "A value that a field of choices does not take.",
+    "unpaired-choice": "A value that the source can hold and no pair translates.",
+    "too-long": "Text that may be longer than the other end takes.",
+    "missing-ref": "Two references are mapped without saying which module translates them.",
+    "not-a-reference": "ref on a field that refers to nothing.",
+    "wrong-reference": "ref names a module that keeps other records in step.",
+    # match rules and expressions
+    "bad-match": "A match rule that cannot be read.",
+    "bad-expression": "An expression that cannot be compiled.",
+    "unknown-name": "A name that an expression cannot use here.",
+    "unknown-filter": "A filter that does not exist.",
+    "unknown-test": "A test (after is) that does not exist.",
+    "missing-macros": "A macro file that does not exist or cannot be read.",
+    "bad-macros": "A macro file that cannot be used.",
+}
