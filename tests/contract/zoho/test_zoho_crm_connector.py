@@ -396,7 +396,7 @@ def test_one_bad_row_stops_nobody(remote: Remote, session: Session, statuses: tu
     )
     assert [o.kind for o in outcomes] == [
         OutcomeKind.DONE,
-        OutcomeKind.CONFLICT,
+        OutcomeKind.TAKEN,
         OutcomeKind.REFUSED,
         OutcomeKind.REFUSED,
     ]

@@ -26,6 +26,7 @@ DELETE = Write(kind=WriteKind.DELETE, key="k", id="100")
 
 DONE, RETRY, REFUSED = OutcomeKind.DONE, OutcomeKind.RETRY, OutcomeKind.REFUSED
 CONFLICT, GONE, UNKNOWN = OutcomeKind.CONFLICT, OutcomeKind.GONE, OutcomeKind.UNKNOWN
+TAKEN = OutcomeKind.TAKEN
 TWIN = {"api_name": "Xero_ID", "json_path": "$.data[0].Xero_ID", "duplicate_record": {"id": "7"}}
 
 
@@ -57,12 +58,12 @@ TWIN = {"api_name": "Xero_ID", "json_path": "$.data[0].Xero_ID", "duplicate_reco
             CONFLICT,
             id="line-that-someone-removed",
         ),
-        pytest.param("DUPLICATE_DATA", TWIN, CREATE, CONFLICT, id="duplicate"),
+        pytest.param("DUPLICATE_DATA", TWIN, CREATE, TAKEN, id="duplicate"),
         pytest.param(
             "MULTIPLE_OR_MULTI_ERRORS",
             {"errors": [{"code": "INVALID_DATA"}, {"code": "DUPLICATE_DATA", "details": TWIN}]},
             CREATE,
-            CONFLICT,
+            TAKEN,
             id="several-one-of-them-duplicate",
         ),
         pytest.param(
@@ -91,6 +92,7 @@ def test_outcome_of(code: str, details: dict[str, Any], write: Write, kind: Outc
     row = {"code": code, "details": details, "message": "words", "status": "error"}
     outcome = outcome_of(row, write)
     assert outcome.kind is kind
+    assert outcome.other_id == ("7" if kind is TAKEN else None)
     if kind is not DONE:
         assert outcome.code == code
         assert "words" in outcome.message

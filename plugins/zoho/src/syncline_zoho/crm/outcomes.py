@@ -16,7 +16,7 @@ from syncline_zoho.crm.values import read_instant, utc_text
 _KINDS: Mapping[str, OutcomeKind] = {
     "SUCCESS": OutcomeKind.DONE,
     "ALREADY_MODIFIED": OutcomeKind.CONFLICT,
-    "DUPLICATE_DATA": OutcomeKind.CONFLICT,
+    "DUPLICATE_DATA": OutcomeKind.TAKEN,
     "MULTIPLE_OR_MULTI_ERRORS": OutcomeKind.REFUSED,
     "MANDATORY_NOT_FOUND": OutcomeKind.REFUSED,
     "INVALID_DATA": OutcomeKind.REFUSED,
@@ -51,7 +51,7 @@ def outcome_of(row: Mapping[str, Any], write: Write) -> Outcome:
         return _done(details, write)
     twin = _twin(code, details)
     if twin is not None:
-        kind = OutcomeKind.CONFLICT
+        kind = OutcomeKind.TAKEN
     elif code == "INVALID_DATA":
         kind = _of_an_id(str(row.get("message") or ""), details, write)
     elif code in _OPEN and write.kind is WriteKind.CREATE:

@@ -168,7 +168,6 @@ class ModuleMeta:
             "visibility": 1,
             "show_as_tab": top,
             "status": "visible",
-            "global_search_supported": top,
             "inventory_template_supported": bool(self.subforms),
             "quick_create": top,
             "singular_label": self.head["singular_label"],
