@@ -134,10 +134,10 @@ def _invoice(
     products: dict[int, str],
     taxable: dict[int, bool],
 ) -> Row:
-    gst, free = org.taxes[0], org.taxes[1]
+    gst = org.taxes[0]
     lines = []
     for number, line in enumerate(invoice.lines, 1):
-        tax = gst if line.taxable and taxable.get(line.product) else free
+        taxed = line.taxable and taxable.get(line.product)
         lines.append(
             {
                 "id": org.new_id(),
@@ -147,7 +147,9 @@ def _invoice(
                 "Quantity": line.quantity,
                 "List_Price": line.price,
                 "Discount_Percentage__s": line.discount_percent if line.discount_percent else None,
-                "Line_Tax": [{"name": tax["name"], "id": tax["id"], "percentage": tax["value"]}],
+                "Line_Tax": [{"name": gst["name"], "id": gst["id"], "percentage": gst["value"]}]
+                if taxed
+                else [],
             }
         )
     return {
