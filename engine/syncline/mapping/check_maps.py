@@ -11,7 +11,7 @@ from syncline.mapping.expressions import Expressions
 from syncline.mapping.fields import field_at, stray_step
 from syncline.mapping.paths import Path, PathError, parse_path
 from syncline.spec.model import Expression, FieldMap, MatchKey, Module, Spec
-from syncline.spec.nearest import did_you_mean
+from syncline.spec.nearest import did_you_mean, nearest
 from syncline.spec.parse import flows_to
 from syncline.spec.problems import Place, Problem, Severity
 
@@ -347,7 +347,7 @@ class MapChecks:
         for side in (0, 1):
             remote = remotes[side]
             if remote is not None and flows_to(fmap.direction, side):
-                written = self._roots(fmap.each.values(), side, f"{fmap.name}.")
+                written = self._roots(fmap.each.values(), remote, side, f"{fmap.name}.")
                 self._report_unset(remote, written, side, fmap.place, f"each item of {fmap.name}")
 
     # --- the maps together -----------------------------------------------------------------------
@@ -372,10 +372,12 @@ class MapChecks:
                         break
                 writers.append((steps, fmap))
 
-    def _roots(self, maps: Iterable[FieldMap], side: int, label: str = "") -> set[str]:
-        """The top-level fields that some map writes."""
+    def _roots(self, maps: Iterable[FieldMap], remote: RemoteModule, side: int, label: str = "") -> set[str]:
+        """The top-level fields that some map writes; a misspelt one counts as what is probably meant."""
+        names = [each.name for each in remote.fields]
         ends = [self._ends[label + fmap.name] for fmap in maps if flows_to(fmap.direction, side)]
-        return {path.root for each in ends if (path := each.paths[side]) is not None}
+        roots = {path.root for each in ends if (path := each.paths[side]) is not None}
+        return roots | {near for root in roots - set(names) if (near := nearest(root, names)) is not None}
 
     def _check_required(self, side: int) -> None:
         remote = self.remotes[side]
@@ -385,7 +387,7 @@ class MapChecks:
             or not remote.capabilities.create_batch
         ):
             return
-        written = self._roots(self.module.fields.values(), side)
+        written = self._roots(self.module.fields.values(), remote, side)
         end = (self.module.left, self.module.right)[side]
         self._report_unset(
             remote, written, side, self.module.place, f"a new record of {end.system}.{end.module}"
