@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -42,6 +42,12 @@ def run_pass(scopes: Sequence[Scope], report: Report) -> PassResult:
     with those that refer to it, and the others go on."""
     result = PassResult()
     alive = read_all(scopes, result, report)
+    run_prepared(scopes, alive, result, report)
+    return result
+
+
+def run_prepared(scopes: Sequence[Scope], alive: list[Scope], result: PassResult, report: Report) -> None:
+    """The part of a pass after reading; ``alive``: the modules that could be read."""
     for round_ in range(MAX_ROUNDS):
         for scope in alive:
             _catch(scope, result, partial(reconcile_scope, scope, scope.database.write))
@@ -61,7 +67,6 @@ def run_pass(scopes: Sequence[Scope], report: Report) -> PassResult:
         result.modules[scope.name] = module_totals(scope)
     if result.status == "done":
         result.status = _status(result)
-    return result
 
 
 def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> list[Scope]:
@@ -97,12 +102,18 @@ def reconcile_scope(scope: Scope, transaction: Callable[[], AbstractContextManag
 
 def over_limit(scopes: Sequence[Scope]) -> dict[str, str]:
     """The modules whose planned operations are more than their limits allow, and why."""
+    if not scopes:
+        return {}
+    with scopes[0].database.read() as db:
+        return over_limit_of(db, scopes)
+
+
+def over_limit_of(db: Connection, scopes: Sequence[Scope]) -> dict[str, str]:
+    """The same, as a transaction sees it."""
     found = {}
     for scope in scopes:
-        with scope.database.read() as db:
-            planned = scope.ledger.count_operations(db, "planned")
-            links = scope.ledger.count_links(db)
-        reason = check_limits(scope.module.limits, planned, links)
+        planned = scope.ledger.count_operations(db, "planned")
+        reason = check_limits(scope.module.limits, planned, scope.ledger.count_links(db))
         if reason is not None:
             found[scope.name] = reason
     return found
@@ -135,23 +146,21 @@ def module_totals(scope: Scope) -> dict[str, Any]:
     }
 
 
+class _Undo(Exception):
+    """Ends a rehearsal's transaction without keeping anything of it."""
+
+
 @contextmanager
 def rehearsal(scopes: Sequence[Scope]) -> Iterator[Connection]:
     """One transaction in which every module is reconciled, and which is then undone: the plan is made by the
     very code of the pass, without its last step."""
-    database = scopes[0].database
-    with database.write() as db, db.begin_nested() as savepoint:
+    with suppress(_Undo), scopes[0].database.write() as db:
         for scope in scopes:
             totals, scope.totals = scope.totals, Totals()
-            scope.totals.read = totals.read
-
-            @contextmanager
-            def same() -> Iterator[Connection]:
-                yield db
-
-            reconcile(scope, same)
+            reconcile(scope, lambda: nullcontext(db))
+            scope.totals = totals
         yield db
-        savepoint.rollback()
+        raise _Undo
 
 
 def _start(scope: Scope) -> None:
