@@ -217,6 +217,32 @@ def test_lines_keep_their_ids(remote: Remote, session: Session, customer: str) -
     assert second["UnitAmount"] == Decimal("50.1234")
 
 
+@pytest.mark.parametrize(
+    ("values", "amount"),
+    [
+        pytest.param(
+            {"DiscountAmount": Decimal("7.5")}, Decimal("92.50"), id="an amount in place of the rate"
+        ),
+        pytest.param({"DiscountAmount": None}, Decimal("100.00"), id="no amount: no discount at all"),
+        pytest.param({"DiscountRate": 20}, Decimal("80.00"), id="another rate"),
+        pytest.param({"Quantity": 4}, Decimal("180.00"), id="not named: it stays"),
+    ],
+)
+def test_a_line_has_one_discount(
+    session: Session, customer: str, values: dict[str, Any], amount: Decimal
+) -> None:
+    line = {"Description": "d", "Quantity": 2, "UnitAmount": 50, "DiscountRate": 10}
+    (made,) = session.write(
+        "Invoices", [create("v", **sale(customer, LineItems=Items(items=(Item(values=line),))))]
+    )
+    assert made.record is not None
+    assert made.id is not None
+    items = Items(items=(Item(id=made.record.values["LineItems"][0]["LineItemID"], values=values),))
+    (outcome,) = session.write("Invoices", [update(made.id, LineItems=items)])
+    assert outcome.record is not None
+    assert outcome.record.values["LineItems"][0]["LineAmount"] == amount
+
+
 def test_a_payment_that_came_first_is_a_conflict(remote: Remote, session: Session, customer: str) -> None:
     (made,) = session.write("Invoices", [create("v", **sale(customer, Status="AUTHORISED"))])
     assert made.id is not None

@@ -208,7 +208,7 @@ def test_locks(
             {
                 "InvoiceID": "r",
                 "LineItems": [
-                    {"Description": "", "DiscountRate": 0, "LineItemID": "l"},
+                    {"Description": "", "DiscountRate": 0, "DiscountAmount": 0, "LineItemID": "l"},
                     {"Description": "d"},
                 ],
             },

@@ -233,6 +233,7 @@ def _sent(field: Field, value: Any, *, creating: bool) -> Any:
             sent = write_values(field.fields, item.values, creating=creating or item.id is None)
             if item.id is not None and field.item_id is not None:
                 sent[field.item_id] = item.id
+                _clear_discount(sent)
             items.append(sent)
         return items
     if field.type is FieldType.REFERENCE and isinstance(value, Mapping):
@@ -244,6 +245,13 @@ def _sent(field: Field, value: Any, *, creating: bool) -> Any:
     if field.type is FieldType.LIST and isinstance(value, Sequence):
         return [write_values(field.fields, item, creating=creating) for item in value]
     return value
+
+
+def _clear_discount(line: dict[str, Any]) -> None:
+    """A line has a rate or an amount of discount: to take away the one is to leave the other none either."""
+    for one, other in (("DiscountRate", "DiscountAmount"), ("DiscountAmount", "DiscountRate")):
+        if one in line and not line[one]:
+            line.setdefault(other, 0)
 
 
 def _complete_contact(element: dict[str, Any]) -> None:

@@ -76,6 +76,11 @@ def _line(
     for name in ("Quantity", "UnitAmount", "DiscountRate", "DiscountAmount"):
         if name in given:
             line[name] = to_decimal(given[name], name)
+    for one, other in (("DiscountRate", "DiscountAmount"), ("DiscountAmount", "DiscountRate")):
+        if given.get(one) and other not in given:
+            line.pop(other, None)
+        if one in line and not line[one]:
+            del line[one]
     if "UnitAmount" in given and "UnitAmount" in line:
         line["UnitAmount"] = money(line["UnitAmount"], FOUR_PLACES if rules.places == 4 else CENT)
     if line.get("ItemCode") and "ItemCode" in given and (held or {}).get("ItemCode") != line["ItemCode"]:
