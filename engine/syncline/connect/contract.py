@@ -280,7 +280,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentWrite:
-    """A write that was sent without an answer being seen; ``sent_at`` is aware UTC, by our clock."""
+    """A write that was sent without an answer being seen; ``sent_at`` is aware UTC, by the remote's clock."""
 
     write: Write
     sent_at: datetime

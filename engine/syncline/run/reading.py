@@ -25,9 +25,10 @@ def read_end(scope: Scope, side: Side) -> None:
     for page in end.session.read(end.remote.name, cursor, wanted):
         scope.totals.read[end.system] += len(page.records)
         stage(scope, side, page.records, read_at, cursor=page.cursor)
-        read_at = scope.now() + end.skew
         if page.last:
+            end.read_at = read_at
             break
+        read_at = scope.now() + end.skew
 
 
 def read_records(scope: Scope, side: Side, ids: Sequence[str]) -> set[str]:

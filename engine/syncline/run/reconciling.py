@@ -546,8 +546,9 @@ class _Batch:
         body["source"] = {"side": int(side.other), "record": link.ids[side.other]}
         body["version"] = link.versions[side]
         body["attempts"] = max((row.attempts for row in (source, target) if row is not None), default=0)
-        if target is not None:
-            body["read_at"] = target.read_at.isoformat()
+        read_at = target.read_at if target is not None else self.scope.ends[side].read_at
+        if read_at is not None:
+            body["read_at"] = read_at.isoformat()
         self._operations.append(
             Operation(
                 id=operation,

@@ -22,13 +22,15 @@ RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (5, 30, 120, 480,
 
 @dataclass(slots=True, kw_only=True)
 class ScopeEnd:
-    """One end of a module at work. ``skew``: the remote's clock minus ours."""
+    """One end of a module at work. ``skew``: the remote's clock minus ours. ``read_at``: until when, by the
+    remote's clock, every change is known, once the end has been read."""
 
     system: str
     remote: RemoteModule
     session: Session
     account: Account
     skew: timedelta = timedelta()
+    read_at: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -105,8 +105,9 @@ class App(ABC):
     """Something that a server serves. Handlers run one at a time, under :attr:`lock`; waiting is done
     outside it."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, clock: VirtualClock | None = None) -> None:
         self.tables = tables
+        self.clock = clock or VirtualClock()
         self.faults = Faults()
         self.lock = threading.RLock()
 
@@ -144,9 +145,9 @@ class Sandbox(App):
     name: str
 
     def __init__(self, settings: SandboxSettings) -> None:
-        super().__init__(Tables(settings.keep / f"{self.name}.sqlite" if settings.keep else None))
+        file = settings.keep / f"{self.name}.sqlite" if settings.keep else None
+        super().__init__(Tables(file), settings.clock)
         self.settings = settings
-        self.clock = settings.clock
         self.switches: Switches = self.default_switches()
 
     def default_switches(self) -> Switches:

@@ -13,6 +13,7 @@ class FaultKind(StrEnum):
     REFUSE = "refuse"  # the connection is reset before the request is processed
     LOSE = "lose"  # processed, then the connection is reset without an answer
     TRUNCATE = "truncate"  # processed, then the connection is reset in the middle of the answer
+    HOLD = "hold"  # processed, then the answer is held back for `delay_s`
     SLOW = "slow"  # processed after a delay of `delay_s`
     STATUS = "status"  # answered with `status` without being processed
     STATUS_AFTER = "status-after"  # processed, then answered with `status`

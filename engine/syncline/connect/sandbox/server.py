@@ -47,6 +47,9 @@ class SandboxServer:
 
             do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = serve  # noqa: N815
 
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string(outer.sandbox.clock.timestamp())
+
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 """Requests are counted, not printed."""
 
@@ -61,7 +64,7 @@ class SandboxServer:
         self.port: int = self._http.server_address[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
         self._thread.start()
 
@@ -105,6 +108,8 @@ class SandboxServer:
         finally:
             with self._count_lock:
                 self._in_flight -= 1
+        if fault is not None and fault.kind is FaultKind.HOLD:
+            time.sleep(fault.delay_s)
         if fault is not None and fault.kind is FaultKind.LOSE:
             self._cut(handler)
             return
