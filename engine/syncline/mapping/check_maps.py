@@ -136,8 +136,12 @@ class MapChecks:
             path = parse_path(text)
         except PathError as bad:
             place = Place(start.file, start.line, start.column + bad.offset)
-            self._report(place, "bad-path", f"{text!r} is not a path: {bad.message}", "Name, Contact.Name or "
-                         "Phones[PhoneType=DEFAULT].PhoneNumber")  # fmt: skip
+            self._report(
+                place,
+                "bad-path",
+                f"{text[:60]!r} is not a path: {bad.message}",
+                "Name, Contact.Name or Phones[PhoneType=DEFAULT].PhoneNumber",
+            )
             return None, ()
         if remote is None or not remote.fields:
             return path, ()
@@ -462,7 +466,8 @@ class MapChecks:
         outer = self.remotes[source]
         if parents and outer is not None:
             known |= {each.name for each in outer.fields}
-        for name in sorted(self.expressions.record_fields(text) - known):
+        named = self.expressions.record_fields(text) or frozenset()  # None: the record as a whole
+        for name in sorted(named - known):
             self._report(
                 expression.at(_word(text, name)),
                 "unknown-field",

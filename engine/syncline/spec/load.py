@@ -129,9 +129,5 @@ def _bearable(finding: Finding) -> bool:
 
 
 def _prune(tree: Map, paths: Sequence[Path]) -> Map:
-    # List items from the back, so that the others keep their numbers.
-    for path in sorted(set(paths), key=lambda path: [str(key).zfill(9) for key in path], reverse=True):
-        if path and find(tree, path) is not None:
-            pruned = without(tree, path)
-            tree = pruned if isinstance(pruned, Map) else tree
-    return tree
+    pruned = without(tree, frozenset(path for path in paths if path))
+    return pruned if isinstance(pruned, Map) else tree

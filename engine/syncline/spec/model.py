@@ -13,8 +13,9 @@ from typing import Any
 from syncline.spec.problems import Place, Problem, SpecError
 from syncline.spec.tree import Mark, place_at
 
-#: ``${env:NAME}`` and ``${env:NAME:-default}``: group 1 the name, group 2 the default.
-ENV_NAME = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+#: ``${env:NAME}`` and ``${env:NAME:-default}``: group 1 the name, group 2 the default, which is bounded so
+#: that no text takes long to search.
+ENV_NAME = re.compile(r"\$\{env:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]{0,1000}))?\}")
 
 
 class Direction(StrEnum):

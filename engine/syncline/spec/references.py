@@ -8,6 +8,8 @@ from syncline.spec.model import FieldMap, Module
 from syncline.spec.nearest import did_you_mean
 from syncline.spec.problems import Problem
 
+_SHOWN = 12
+
 
 def all_maps(module: Module) -> Iterator[FieldMap]:
     """The field maps of a module, each followed by those of its items."""
@@ -62,31 +64,31 @@ def _circles(modules: Mapping[str, Module]) -> list[tuple[str, Problem]]:
     """One problem for each circle, at the reference that closes it in the order of the spec."""
     problems: list[tuple[str, Problem]] = []
     done: set[str] = set()
-
-    def visit(name: str, trail: list[str]) -> None:
-        trail = [*trail, name]
-        for fmap in all_maps(modules[name]):
-            to = fmap.ref
-            if to is None or to == name or to not in modules or to in done:
-                continue
-            if to in trail:
-                circle = " -> ".join([*trail[trail.index(to) :], to])
-                problems.append(
-                    (
-                        name,
-                        Problem(
-                            place=fmap.places.get("ref", fmap.place),
-                            code="reference-cycle",
-                            message=f"modules refer to one another in a circle: {circle}",
-                            suggestion="drop one of these references, or make it a computed field",
-                        ),
-                    )
-                )
-            else:
-                visit(to, trail)
-        done.add(name)
-
-    for name in modules:
-        if name not in done:
-            visit(name, [])
+    for start in modules:
+        if start in done:
+            continue
+        # The way here, and the references of each module on it that are still to be followed. By hand and
+        # not by recursion: a spec may chain more modules than Python nests calls.
+        trail = {start: all_maps(modules[start])}
+        while trail:
+            name = next(reversed(trail))
+            fmap = next(trail[name], None)
+            if fmap is None:
+                done.add(name)
+                del trail[name]
+            elif fmap.ref in trail and fmap.ref != name:
+                problems.append((name, _circle(fmap, list(trail))))
+            elif fmap.ref in modules and fmap.ref != name and fmap.ref not in done:
+                trail[str(fmap.ref)] = all_maps(modules[str(fmap.ref)])
     return problems
+
+
+def _circle(fmap: FieldMap, trail: list[str]) -> Problem:
+    to = str(fmap.ref)
+    circle = " -> ".join([*trail[trail.index(to) :], to][-_SHOWN:])
+    return Problem(
+        place=fmap.places.get("ref", fmap.place),
+        code="reference-cycle",
+        message=f"modules refer to one another in a circle: {circle}",
+        suggestion="drop one of these references, or make it a computed field",
+    )

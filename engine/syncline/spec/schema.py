@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.bundle import bundled
 from syncline.spec.nearest import did_you_mean
 from syncline.spec.problems import Problem
-from syncline.spec.tree import Node, Path, Scalar, find, name_place, plain_data, value_place
+from syncline.spec.tree import Map, Node, Path, Scalar, find, name_place, plain_data, value_place
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -176,11 +176,11 @@ def _unknown_keys(breach: _Breach, root: Node) -> Iterator[Finding]:
 def unknown_key(key: str, known: Sequence[str], root: Node, path: Path) -> Problem:
     """A key that cannot stand in the map at ``path``."""
     node = find(root, path)
-    taken = set(plain_data(node)) if node is not None else set()
+    taken = node.entries if isinstance(node, Map) else {}
     return Problem(
         place=name_place(root, (*path, key)),
         code="unknown-key",
-        message=f"unknown key {key}{_inside(path)}",
+        message=f"unknown key {_shown(key)}{_inside(path)}",
         suggestion=did_you_mean(key, [each for each in known if each not in taken] or known, what="keys"),
     )
 

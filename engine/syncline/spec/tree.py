@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -131,26 +132,22 @@ def value_place(root: Node, path: Sequence[str | int]) -> Place:
     return name_place(root, path)
 
 
-def without(node: Node, path: Sequence[str | int]) -> Node:
-    """The tree without the thing at ``path``."""
-    if not path:
-        return node
-    head, rest = path[0], path[1:]
-    if isinstance(node, Map) and head in node.entries:
-        entries = dict(node.entries)
-        if rest:
-            old = entries[str(head)]
-            entries[str(head)] = Entry(old.key_place, without(old.node, rest))
-        else:
-            del entries[str(head)]
+def without(node: Node, doomed: AbstractSet[Path], path: Path = ()) -> Node:
+    """The tree without the things at the paths in ``doomed``; ``path`` is the node's own."""
+    if isinstance(node, Map):
+        entries = {
+            key: Entry(entry.key_place, without(entry.node, doomed, (*path, key)))
+            for key, entry in node.entries.items()
+            if (*path, key) not in doomed
+        }
         return Map(node.place, entries, node.size)
-    if isinstance(node, List) and isinstance(head, int) and 0 <= head < len(node.items):
-        kept = [
-            without(item, rest) if i == head else item
-            for i, item in enumerate(node.items)
-            if rest or i != head
-        ]
-        return List(node.place, tuple(kept), node.size)
+    if isinstance(node, List):
+        items = tuple(
+            without(item, doomed, (*path, index))
+            for index, item in enumerate(node.items)
+            if (*path, index) not in doomed
+        )
+        return List(node.place, items, node.size)
     return node
 
 

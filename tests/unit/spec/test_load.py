@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -296,6 +297,43 @@ def test_files_that_are_no_specs(make, code: str, tmp_path: Path) -> None:  # ty
     assert loaded.spec is None
     assert [p.code for p in loaded.problems] == [code]
     assert loaded.problems[0].place.file == str(file)
+
+
+def chain(length: int, last: str) -> str:
+    """Modules of which each refers to the next."""
+
+    def to(number: int) -> str:
+        return last if number == length else f"m{number + 1}"
+
+    modules = [
+        f"  m{n}: {{between: {{a: A{n}, b: B{n}}}, fields: {{x: {{a: X, b: Y, ref: {to(n)}}}}}}}"
+        for n in range(1, length + 1)
+    ]
+    head = "spec: 1\nname: x\nsystems: {a: {connector: c}, b: {connector: d}}\nmodules:\n"
+    return head + "\n".join(modules) + "\n"
+
+
+def test_a_chain_of_more_modules_than_python_nests_calls(tmp_path: Path) -> None:
+    assert codes(load(tmp_path, chain(1500, last="m1500"))) == []
+    assert codes(load(tmp_path, chain(1500, last="m1"))) == ["reference-cycle"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(
+            FULL.replace("CRM_SECRET}", "CRM_SECRET:-" + "${env:A:-" * 20_000), id="nested-defaults"
+        ),
+        pytest.param(FULL + "".join(f"k{n}: v\n" for n in range(5_000)), id="thousands-of-unknown-keys"),
+        pytest.param(FULL.replace("name: acme", "name: " + "x" * 900_000), id="a-very-long-name"),
+        pytest.param(FULL.replace("crm: Phone", "crm: " + "A." * 300_000), id="a-very-long-path"),
+    ],
+)
+def test_a_text_made_to_take_long_does_not(text: str, tmp_path: Path) -> None:
+    started = time.process_time()
+    loaded = load(tmp_path, text)
+    assert time.process_time() - started < 8
+    assert all(len(problem.message) < 1_000 for problem in loaded.problems)
 
 
 @pytest.mark.parametrize(
