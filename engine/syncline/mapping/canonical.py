@@ -9,11 +9,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, assert_never
 
 from syncline.connect.contract import Field, FieldType
-from syncline.mapping.filters import number, text
+from syncline.mapping.filters import EXACT, number, text
 
 Canonical = Callable[[Any], Any]
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 
 
 def canonical(field: Field) -> Canonical:
@@ -47,7 +47,7 @@ def plain_number(value: Decimal) -> int | Decimal:
     """``5.00`` and ``5`` are one number: an ``int`` when whole, else without trailing zeros."""
     if value == value.to_integral_value():
         return int(value)
-    return Decimal(format(value.normalize(), "f"))
+    return Decimal(format(value.normalize(EXACT), "f"))
 
 
 def check_storable(field: Field, value: Any) -> str | None:
@@ -73,8 +73,6 @@ def _text(field: Field) -> Canonical:
 
 
 def _integer(value: Any) -> int | None:
-    if type(value) is int:
-        return value
     exact = number(value)
     if exact is None:
         return None
@@ -87,12 +85,10 @@ def _decimal(places: int | None) -> Canonical:
     step = None if places is None else Decimal(1).scaleb(-places)
 
     def convert(value: Any) -> int | Decimal | None:
-        if type(value) is int:
-            return value
         exact = number(value)
         if exact is None:
             return None
-        return plain_number(exact if step is None else exact.quantize(step, rounding=ROUND_HALF_UP))
+        return plain_number(exact if step is None else exact.quantize(step, ROUND_HALF_UP, EXACT))
 
     return convert
 
@@ -100,16 +96,19 @@ def _decimal(places: int | None) -> Canonical:
 def _boolean(value: Any) -> bool | None:
     if value is None or isinstance(value, bool):
         return value
-    raise ValueError(f"{str(value)[:40]!r} is neither true nor false")
+    raise ValueError(f"{_shown(value)} is neither true nor false")
 
 
 def _date(value: Any) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, str) and _DATE.match(value):
-        date.fromisoformat(value)
+        try:
+            date.fromisoformat(value)
+        except ValueError:
+            raise ValueError(f"there is no day {value}") from None
         return value
-    raise ValueError(f"{str(value)[:40]!r} is not a date (YYYY-MM-DD)")
+    raise ValueError(f"{_shown(value)} is not a date (YYYY-MM-DD)")
 
 
 def _instant(value: Any) -> str | None:
@@ -118,10 +117,14 @@ def _instant(value: Any) -> str | None:
     try:
         moment = datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{str(value)[:40]!r} is not an instant") from None
+        raise ValueError(f"{_shown(value)} is not an instant") from None
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
-    shown = moment.astimezone(UTC).isoformat(timespec="microseconds")[:26].rstrip("0").rstrip(".")
+    try:
+        moment = moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{value!r} is out of reach") from None
+    shown = moment.isoformat(timespec="microseconds")[:26].rstrip("0").rstrip(".")
     return f"{shown}Z"
 
 
@@ -140,3 +143,10 @@ def _reference(field: Field) -> Canonical:
 
 def _as_is(value: Any) -> Any:
     return value
+
+
+def _shown(value: Any) -> str:
+    """A value as an error names it; never a large value's whole text."""
+    if isinstance(value, str):
+        return repr(value[:40])
+    return str(value) if isinstance(value, (bool, Decimal)) else f"a {type(value).__name__}"

@@ -18,15 +18,18 @@ from decimal import Decimal, DecimalException
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
-from jinja2.exceptions import SecurityError
-from jinja2.runtime import Context, Macro
+from jinja2.nodes import EvalContext
+from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
 
-from syncline.mapping.filters import FILTERS, MAX_DIGITS, MAX_ITEMS, MAX_TEXT, Filter, sized, text
+from syncline.mapping.filters import FILTERS, MAX_DIGITS, MAX_ITEMS, MAX_TEXT, Filter, limited, sized, text
 from syncline.mapping.missing import Missing
 
 MAX_SOURCE = 2_000
+MAX_FILE = 100_000
+MAX_DEPTH = 100
 MAX_STEPS = 50_000
 DEADLINE_S = 1.0
 
@@ -34,11 +37,15 @@ DEADLINE_S = 1.0
 #: inside the maps of a list, where ``record`` is the item.
 NAMES = ("value", "record", "parent", "today")
 
+_TOO_DEEP = "the expression is nested too deeply or takes too much memory"
 _WHOLE = re.compile(r"\A\s*\{\{(.*)\}\}\s*\Z", re.DOTALL)
 _TEXT_METHODS = frozenset(
     "upper lower strip lstrip rstrip title capitalize startswith endswith split isdigit isalpha isalnum"
     " removeprefix removesuffix find count".split()
 )
+_LOOP = ("index", "index0", "first", "last")
+#: What a method of text may be given: its search is not bounded by the length of the text alone.
+_MAX_ARGUMENT = 1_000
 _TESTS = frozenset(
     "defined undefined none string number integer boolean mapping sequence in eq ne lt le gt ge true false"
     " odd even divisibleby lower upper sameas == != < <= > >= equalto".split()
@@ -156,6 +163,62 @@ def _concat(parts: Sequence[Any]) -> str:
     return sized("".join(_shown(part) for part in parts))
 
 
+def _joined(parts: Iterable[str]) -> str:
+    """The pieces of a text, of a macro's too; what a loop repeats is counted as often as it occurs."""
+    found, length = [], 0
+    for part in parts:
+        length += len(part)
+        if length > MAX_TEXT:
+            raise ExpressionError(f"the text is longer than {MAX_TEXT} characters")
+        found.append(part)
+    return "".join(found)
+
+
+def _weighed(value: Any) -> Any:
+    """A list or a group as it was written, refused when it holds too many values at all depths together.
+
+    Lists inside lists would otherwise grow by a power with each line, and no comparison of them would end.
+    """
+    pending, weight = [value], 0
+    while pending:
+        here = pending.pop()
+        weight += 1
+        if weight > MAX_ITEMS:
+            raise ExpressionError(f"the list has more than {MAX_ITEMS} items, counting those inside others")
+        if isinstance(here, dict):
+            for key in here:
+                if not isinstance(key, str):
+                    raise ExpressionError("the keys of a group are texts")
+            pending.extend(here.values())
+        elif isinstance(here, (list, tuple)):
+            pending.extend(here)
+    _meter.tick(weight // 100)
+    return value
+
+
+def _sliceable(value: Any) -> Any:
+    if isinstance(value, Undefined):
+        str(value)
+    if not isinstance(value, (str, list, tuple)):
+        raise ExpressionError("only texts and lists can be cut into parts")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+        raise ExpressionError("only a number is odd, even or divisible")
+    return value
+
+
+def _divisible(value: Any, by: Any) -> bool:
+    return bool(_number(value) % _number(by) == 0)
+
+
+def _cased(value: Any, same: Callable[[str], str]) -> bool:
+    shown = _shown(value)
+    return shown == same(shown) and shown.lower() != shown.upper()
+
+
 def _metered(filter_: Filter) -> Filter:
     def call(value: Any, *args: Any, **options: Any) -> Any:
         _meter.tick()
@@ -181,6 +244,7 @@ def _map(value: Any, attribute: str) -> Iterator[Any]:
 class _Environment(ImmutableSandboxedEnvironment):
     intercepted_binops = _OPERATORS
     intercepted_unops = frozenset(("-", "+"))
+    concat = staticmethod(_joined)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         _meter.tick()
@@ -195,25 +259,26 @@ class _Environment(ImmutableSandboxedEnvironment):
         return self.getitem(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(obj, Mapping):
+        if isinstance(obj, (View, dict, Mapping)):  # the usual ones first: that saves asking the ABC
             try:
                 return obj[argument]
             except (KeyError, TypeError):
-                return self.undefined(obj=obj, name=argument, hint=_no_field(argument, obj))
+                return self.undefined(hint=_no_field(argument, obj))
         if isinstance(obj, (str, list, tuple)) and isinstance(argument, (int, slice)):
             try:
                 return obj[argument]
             except IndexError:
-                return self.undefined(obj=obj, name=str(argument))
-        if isinstance(obj, str) and argument in _TEXT_METHODS:
+                return self.undefined(hint=f"there is no item {_named(argument)}")
+        if isinstance(obj, str) and isinstance(argument, str) and argument in _TEXT_METHODS:
+            return getattr(obj, argument)
+        if isinstance(obj, LoopContext) and argument in _LOOP:
             return getattr(obj, argument)
         if isinstance(obj, Undefined):
             str(obj)
         if obj is None:
-            return self.undefined(
-                hint=f"nothing has no {argument!r}: guard it with 'if' or the default filter"
-            )
-        return self.undefined(obj=obj, name=str(argument), hint=f"{argument!r} cannot be asked for here")
+            what = f"nothing has no {_named(argument)}: guard it with 'if' or the default filter"
+            return self.undefined(hint=what)
+        return self.undefined(hint=f"{_named(argument)} cannot be asked for here")
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
         _meter.tick()
@@ -221,7 +286,10 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(__obj, Macro):
             return str(__obj(*args, **kwargs))
         if isinstance(bound, str) and getattr(__obj, "__name__", "") in _TEXT_METHODS:
-            return __obj(*args, **kwargs)
+            if any(isinstance(arg, str) and len(arg) > _MAX_ARGUMENT for arg in (*args, *kwargs.values())):
+                raise ExpressionError(f"a method of text takes at most {_MAX_ARGUMENT} characters")
+            result = __obj(*args, **kwargs)
+            return limited(result) if isinstance(result, list) else result
         if isinstance(__obj, Undefined):
             str(__obj)
         raise ExpressionError("only macros and the methods of text can be called")
@@ -234,9 +302,16 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 
 def _no_field(argument: Any, obj: Mapping[str, Any]) -> str:
-    names = sorted(getattr(obj, "known", None) or obj)
-    near = difflib.get_close_matches(str(argument), [str(n) for n in names], 1)
-    return f"there is no field {argument!r}" + (f": did you mean {near[0]!r}?" if near else "")
+    names = sorted(map(str, getattr(obj, "known", None) or obj))
+    near = difflib.get_close_matches(argument[:80], names, 1) if isinstance(argument, str) else ()
+    return f"there is no field {_named(argument)}" + (f": did you mean {near[0]!r}?" if near else "")
+
+
+def _named(argument: Any) -> str:
+    """What was asked for, in an error; never a large value's whole text."""
+    if isinstance(argument, str):
+        return repr(argument[:80])
+    return str(argument) if isinstance(argument, (int, Decimal)) else f"({type(argument).__name__})"
 
 
 def _exact(value: Any) -> Any:
@@ -251,11 +326,11 @@ def _operate(operator: str, left: Any, right: Any) -> Any:
     if operator == "+" and isinstance(left, str) and isinstance(right, str):
         return sized(left + right)
     if operator == "+" and isinstance(left, list) and isinstance(right, list):
-        if len(left) + len(right) > MAX_ITEMS:
-            raise ExpressionError(f"the list has more than {MAX_ITEMS} items")
-        return left + right
+        return _weighed(left + right)
     if not all(isinstance(side, (int, Decimal)) and not isinstance(side, bool) for side in (left, right)):
         raise ExpressionError(f"'{operator}' takes two numbers{' or two texts' if operator == '+' else ''}")
+    if operator in ("*", "**"):
+        _bounded(left)
     if operator == "**" and (not isinstance(right, int) or abs(right) > 64):
         raise ExpressionError("'**' takes a whole power of at most 64")
     return _bounded(_arithmetic(operator, left, right))
@@ -276,11 +351,11 @@ def _arithmetic(operator: str, left: Any, right: Any) -> Any:
         case "%":
             return left % right
         case _:
-            return Decimal(left) ** right
+            return left**right if isinstance(left, int) and right >= 0 else Decimal(left) ** right
 
 
 def _bounded(result: Any) -> Any:
-    size = result.adjusted() if isinstance(result, Decimal) and result.is_finite() else 0
+    size = abs(result.adjusted()) if isinstance(result, Decimal) and result.is_finite() else 0
     if isinstance(result, int) and not isinstance(result, bool):
         size = result.bit_length() // 3
     if size > MAX_DIGITS or (isinstance(result, Decimal) and not result.is_finite()):
@@ -289,7 +364,7 @@ def _bounded(result: Any) -> Any:
 
 
 class _Harden(NodeTransformer):
-    """Rewrites a template so that decimals are exact, joins are sized and loops are counted."""
+    """Rewrites a template so that decimals are exact, joins are sized, lists weighed and loops counted."""
 
     def visit_Const(self, node: nodes.Const) -> nodes.Node:
         if isinstance(node.value, float):
@@ -299,9 +374,29 @@ class _Harden(NodeTransformer):
             _bounded(node.value)
         return node
 
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        self.generic_visit(node)
+        if isinstance(node.arg, nodes.Slice):  # Jinja slices by itself, without asking the environment
+            node.node = nodes.Filter(node.node, "_sliceable", [], [], None, None, lineno=node.lineno)
+        return node
+
     def visit_Concat(self, node: nodes.Concat) -> nodes.Node:
         parts = nodes.List([self.visit(part) for part in node.nodes], lineno=node.lineno)
         return nodes.Filter(parts, "_concat", [], [], None, None, lineno=node.lineno)
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        return self._weigh(node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
+        return self._weigh(node)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        # Otherwise it is the names that a loop or an assignment gives values to.
+        return self._weigh(node) if node.ctx == "load" else node
+
+    def _weigh(self, node: nodes.Expr) -> nodes.Node:
+        self.generic_visit(node)
+        return nodes.Filter(node, "_weighed", [], [], None, None, lineno=node.lineno)
 
     def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:
         self.generic_visit(node)
@@ -315,6 +410,21 @@ class _Harden(NodeTransformer):
         self.generic_visit(node)
         node.iter = nodes.Filter(node.iter, "_walk", [], [], None, None, lineno=node.lineno)
         return node
+
+
+class _Names(Context):
+    """The names of one evaluation. Made for each, and so without what only whole templates need."""
+
+    def __init__(self, environment: _Environment, parent: dict[str, Any], eval_ctx: EvalContext) -> None:
+        self.environment = environment
+        self.parent = parent
+        self.eval_ctx = eval_ctx
+        self.vars = {}
+        self.exported_vars = set()
+
+    def resolve_or_missing(self, key: str) -> Any:
+        found = self.vars.get(key, missing)
+        return self.parent.get(key, missing) if found is missing else found
 
 
 Compiled = Callable[[Mapping[str, Any]], Any]
@@ -392,25 +502,23 @@ class Expressions:
             return frozenset()
         return frozenset(n.name for n in tree.find_all(nodes.Name) if n.ctx == "load") & frozenset(NAMES)
 
-    def record_fields(self, source: str) -> frozenset[str] | None:
-        """The top-level fields of ``record`` and ``parent`` that the expression names, ``None`` when it uses
-        the record as a whole."""
+    def record_fields(self, source: str, *names: str) -> frozenset[str] | None:
+        """The top-level fields that the expression reads of ``names`` (``record`` and ``parent`` when none is
+        given); ``None`` when it uses one of them as a whole, or by a name that it works out."""
+        whole = names or ("record", "parent")
         try:
             tree = self._parse(source)
         except ExpressionError:
             return frozenset()
-        found = set()
-        uses = sum(_is_record(name) for name in tree.find_all(nodes.Name))
-        named = sum(_is_record(node.node) for node in tree.find_all((nodes.Getattr, nodes.Getitem)))  # type: ignore[attr-defined]
-        if uses > named:
-            return None
+        uses = sum(_is_one_of(node, whole) for node in tree.find_all(nodes.Name))
+        found = []
         for got in tree.find_all(nodes.Getattr):
-            if _is_record(got.node):
-                found.add(got.attr)
+            if _is_one_of(got.node, whole):
+                found.append(got.attr)
         for item in tree.find_all(nodes.Getitem):
-            if _is_record(item.node) and isinstance(item.arg, nodes.Const):
-                found.add(str(item.arg.value))
-        return frozenset(found)
+            if _is_one_of(item.node, whole) and isinstance(item.arg, nodes.Const):
+                found.append(str(item.arg.value))
+        return frozenset(found) if len(found) == uses else None
 
     def filter(self, name: str) -> Filter:
         """The filter of that name, for use outside an expression; raises ExpressionError."""
@@ -428,14 +536,19 @@ class Expressions:
 
     def _tree(self, source: str) -> nodes.Template:
         try:
+            source.encode()
             tree = self._environment.parse(source)
         except TemplateSyntaxError as error:
             raise ExpressionError(
                 error.message or "syntax error", offset=_line_offset(source, error.lineno)
             ) from None
-        except RecursionError:
-            raise ExpressionError("the expression is nested too deeply") from None
-        for node in _all_nodes(tree):
+        except (RecursionError, MemoryError):
+            raise ExpressionError(_TOO_DEEP) from None
+        except ValueError as error:  # half a character, or a number of thousands of digits
+            raise ExpressionError(_first_line(error)) from None
+        for node, depth in _all_nodes(tree):
+            if depth > MAX_DEPTH:
+                raise ExpressionError(_TOO_DEEP)
             if not isinstance(node, _NODES):
                 raise ExpressionError(
                     f"{type(node).__name__} is not allowed in a transform",
@@ -452,13 +565,14 @@ class Expressions:
         return self._compile_text(tree)
 
     def _compile_value(self, expression: nodes.Expr) -> Compiled:
-        body = [nodes.Assign(nodes.Name("result", "store"), _Harden().visit(expression), lineno=1)]
-        template = self._template(nodes.Template(body, lineno=1))
-        root = template.root_render_func
-        new_context = template.new_context
+        body = [nodes.Assign(nodes.Name("result", "store"), _hardened(expression), lineno=1)]
+        root = self._template(nodes.Template(body, lineno=1)).root_render_func
+        environment, macros = self._environment, self._environment.globals
+        eval_ctx = EvalContext(environment)
 
         def evaluate(names: Mapping[str, Any]) -> Any:
-            context = new_context(dict(names))
+            context = _Names(environment, macros, eval_ctx)
+            context.vars.update(names)
             for _ in root(context):
                 pass
             return _plain(context.vars["result"])
@@ -466,12 +580,14 @@ class Expressions:
         return _guarded(evaluate)
 
     def _compile_text(self, tree: nodes.Template) -> Compiled:
-        template = self._template(_Harden().visit(tree))
-        root = template.root_render_func
-        new_context = template.new_context
+        root = self._template(_hardened(tree)).root_render_func
+        environment, macros = self._environment, self._environment.globals
+        eval_ctx = EvalContext(environment)
 
         def evaluate(names: Mapping[str, Any]) -> Any:
-            return "".join(root(new_context(dict(names))))
+            context = _Names(environment, macros, eval_ctx)
+            context.vars.update(names)
+            return _joined(root(context))
 
         return _guarded(evaluate)
 
@@ -479,11 +595,15 @@ class Expressions:
         tree.set_environment(self._environment)
         try:
             code = self._environment.compile(tree)
-        except (TemplateError, RecursionError, SyntaxError, ValueError) as error:
+        except (RecursionError, MemoryError):
+            raise ExpressionError(_TOO_DEEP) from None
+        except (TemplateError, SyntaxError, ValueError) as error:
             raise ExpressionError(_first_line(error)) from None
         return self._environment.template_class.from_code(self._environment, code, self._environment.globals)
 
     def _macros_of(self, file: MacroFile) -> dict[str, Macro]:
+        if len(file.source) > MAX_FILE:
+            raise ExpressionError(f"{file.name}: a macro file has at most {MAX_FILE} characters")
         try:
             tree = self._tree(file.source)
         except ExpressionError as error:
@@ -494,7 +614,7 @@ class Expressions:
             )
             if not isinstance(node, nodes.Macro) and not blank:
                 raise ExpressionError(f"{file.name}: a macro file holds macros alone")
-        template = self._template(_Harden().visit(tree))
+        template = self._template(_hardened(tree))
         module = template.make_module()
         return {name: value for name, value in vars(module).items() if isinstance(value, Macro)}
 
@@ -508,7 +628,18 @@ def _make_environment(filters: Mapping[str, Filter]) -> _Environment:
     environment.filters.clear()
     environment.filters.update({name: _metered(filter_) for name, filter_ in filters.items()})
     environment.filters.update(
-        {"default": _default, "d": _default, "map": _map, "_walk": _walk, "_concat": _concat}
+        {"default": _default, "d": _default, "map": _map}
+        | {"_walk": _walk, "_concat": _concat, "_weighed": _weighed, "_sliceable": _sliceable}
+    )
+    environment.tests.update(
+        {
+            # Jinja's own use % and so would fill in a text: '%01000000000d' is odd.
+            "odd": lambda value: not _divisible(value, 2),
+            "even": lambda value: _divisible(value, 2),
+            "divisibleby": _divisible,
+            "lower": lambda value: _cased(value, str.lower),
+            "upper": lambda value: _cased(value, str.upper),
+        }
     )
     for name in set(environment.tests) - _TESTS:
         del environment.tests[name]
@@ -524,19 +655,14 @@ def _guarded(evaluate: Compiled) -> Compiled:
             return evaluate(names)
         except ExpressionError:
             raise
-        except SecurityError as error:
-            raise ExpressionError(f"not allowed: {_first_line(error)}") from None
-        except (TemplateError, ValueError) as error:
-            raise ExpressionError(_first_line(error)) from None
-        except DecimalException as error:
-            kind = "division by zero" if isinstance(error, ZeroDivisionError) else "not a usable number"
-            raise ExpressionError(kind) from None
+        except (RecursionError, MemoryError):
+            raise ExpressionError(_TOO_DEEP) from None
         except ZeroDivisionError:
             raise ExpressionError("division by zero") from None
-        except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        except DecimalException:
+            raise ExpressionError("not a usable number") from None
+        except Exception as error:  # a filter of a plugin may raise anything
             raise ExpressionError(_first_line(error)) from None
-        except (RecursionError, MemoryError):
-            raise ExpressionError("the expression is nested too deeply or takes too much memory") from None
 
     return run
 
@@ -544,7 +670,7 @@ def _guarded(evaluate: Compiled) -> Compiled:
 def _plain(value: Any, depth: int = 0) -> Any:
     """The result as plain data; an undefined name anywhere in it is an error."""
     if isinstance(value, str):
-        return sized(str(value))
+        return _whole_text(value, depth)
     if value is None or isinstance(value, (bool, int)):
         return value if isinstance(value, bool) or value is None else _bounded(value)
     if isinstance(value, (float, Decimal)):
@@ -557,10 +683,25 @@ def _plain(value: Any, depth: int = 0) -> Any:
         raise ExpressionError("the value is nested too deeply")
     _meter.tick()
     if isinstance(value, Mapping):
-        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+        return {_key(key): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, Iterable):
         return [_plain(item, depth + 1) for item in _walk(value)]
     raise ExpressionError(f"the expression gives a {type(value).__name__}, not a value")
+
+
+def _whole_text(value: str, depth: int) -> str:
+    plain = sized(str(value))
+    try:
+        plain.encode()
+    except UnicodeEncodeError:
+        raise ExpressionError("the text holds half a character (a surrogate)") from None
+    return str(_meter.write(plain)) if depth else plain
+
+
+def _key(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ExpressionError("the keys of a group are texts")
+    return _whole_text(value, 1)
 
 
 def _is_single(tree: nodes.Template) -> bool:
@@ -570,16 +711,21 @@ def _is_single(tree: nodes.Template) -> bool:
     return len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
 
 
-def _is_record(node: nodes.Node) -> bool:
-    return isinstance(node, nodes.Name) and node.name in ("record", "parent")
+def _is_one_of(node: nodes.Node, names: Sequence[str]) -> bool:
+    return isinstance(node, nodes.Name) and node.name in names
 
 
-def _all_nodes(tree: nodes.Node) -> Iterator[nodes.Node]:
-    pending: list[nodes.Node] = [tree]
+def _all_nodes(tree: nodes.Node) -> Iterator[tuple[nodes.Node, int]]:
+    """Every node with its depth; without recursion, since the tree may be as deep as its source is long."""
+    pending: list[tuple[nodes.Node, int]] = [(tree, 0)]
     while pending:
-        node = pending.pop()
-        yield node
-        pending.extend(node.iter_child_nodes())
+        node, depth = pending.pop()
+        yield node, depth
+        pending.extend((child, depth + 1) for child in node.iter_child_nodes())
+
+
+def _hardened(node: nodes.Node) -> Any:
+    return _Harden().visit(node)
 
 
 def _unknown(kind: str, name: str, known: Iterable[str], source: str) -> ExpressionError:

@@ -10,23 +10,26 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from typing import Any, TypeVar
 
 MAX_TEXT = 100_000
 MAX_ITEMS = 10_000
 MAX_DIGITS = 40
+
+#: Every number within MAX_DIGITS keeps all its digits here; the default context would drop those after 28.
+EXACT = Context(prec=3 * MAX_DIGITS)
+
+_Number = TypeVar("_Number", int, Decimal)
 
 # Legal forms of companies, folded; dropped from the end of a name, as often as they occur.
 _LEGAL_FORMS = frozenset(
     "ab ag aps as bhd bv co company corp corporation cv dba gmbh inc incorporated kg kk limited llc llp lp"
     " ltd ltda nv oy pbc plc proprietary pte pty sa sarl sas sdn sl spa srl sro trust unlimited".split()
 )
-_SPECIAL = str.maketrans(
-    {"ß": "ss", "ø": "o", "Ø": "o", "đ": "d", "Đ": "d", "ł": "l", "Ł": "l", "æ": "ae", "Æ": "ae"}
-)
+_SPECIAL = str.maketrans({"ø": "o", "đ": "d", "ð": "d", "ł": "l", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"})
 _NOT_WORD = re.compile(r"[^\w]+|_+", re.UNICODE)
-_DOTTED = re.compile(r"(?<=\b\w)\.(?=\w\b|\s|$)")
+_INITIALS = re.compile(r"(?<=\b\w)[./](?=\w\b|\s|$)")
 
 
 def text(value: Any) -> str:
@@ -35,31 +38,49 @@ def text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, (str, int)):
+    if isinstance(value, str):
         return sized(str(value))
+    if isinstance(value, int):
+        return str(_reachable(value))
+    if isinstance(value, Decimal):
+        return format(_reachable(value), "f")
     raise ValueError(f"a {_kind(value)} cannot be written as text")
 
 
 def number(value: Any) -> Decimal | None:
-    """The value as an exact decimal; text may hold spaces around it, nothing stays nothing."""
-    if value is None or value == "":
+    """The value as an exact decimal; text may hold spaces around it, nothing and blank text stay nothing."""
+    if value is None:
         return None
     if isinstance(value, bool):
         raise ValueError("true or false is not a number")
-    if isinstance(value, (int, Decimal)):
-        return Decimal(value)
+    if isinstance(value, Decimal):
+        return _reachable(value)
+    if isinstance(value, int):
+        return Decimal(_reachable(value))
     if isinstance(value, float):
-        return Decimal(repr(value))
-    if isinstance(value, str) and len(value) <= MAX_DIGITS + 20:
+        return _reachable(Decimal(repr(value)))
+    if not isinstance(value, str):
+        raise ValueError(f"a {_kind(value)} is not a number")
+    plain = value.strip()
+    if not plain:
+        return None
+    if len(plain) <= 2 * MAX_DIGITS and "_" not in plain:
         try:
-            result = Decimal(value.strip())
-        except InvalidOperation:
-            raise ValueError(f"{value!r} is not a number") from None
-        if result.is_finite() and abs(result.adjusted()) <= MAX_DIGITS:
-            return result
-    raise ValueError(f"{str(value)[:40]!r} is not a number")
+            return _reachable(Decimal(plain))
+        except (InvalidOperation, ValueError):
+            pass
+    raise ValueError(f"{plain[:40]!r} is not a number")
+
+
+def _reachable(value: _Number) -> _Number:
+    """The number itself, refused when it is not finite or so long that handling it would take for ever."""
+    if isinstance(value, Decimal):
+        good = value.is_finite() and abs(value.adjusted()) <= MAX_DIGITS
+    else:
+        good = value.bit_length() <= 3 * MAX_DIGITS
+    if not good:
+        raise ValueError(f"a number has at most {MAX_DIGITS} digits")
+    return value
 
 
 def integer(value: Any) -> int | None:
@@ -76,7 +97,7 @@ def round_to(value: Any, places: int = 0, method: str = "common") -> Decimal | N
     modes = {"common": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
     if method not in modes or not isinstance(places, int) or not 0 <= places <= 12:
         raise ValueError("round takes 0 to 12 places and 'common', 'ceil' or 'floor'")
-    return exact.quantize(Decimal(1).scaleb(-places), rounding=modes[method])
+    return exact.quantize(Decimal(1).scaleb(-places), rounding=modes[method], context=EXACT)
 
 
 def fold(value: Any) -> str:
@@ -85,15 +106,22 @@ def fold(value: Any) -> str:
     "Café  Señor PTY LTD." and "cafe senor Pty Limited" fold to the same text. A name that is nothing but a
     legal form keeps it.
     """
-    plain = unicodedata.normalize("NFKD", text(value).casefold().translate(_SPECIAL))
-    plain = "".join(c for c in plain if not unicodedata.combining(c)).replace("&", " and ")
-    plain = _DOTTED.sub("", plain)
+    plain = text(value).casefold()
+    if not plain.isascii():
+        plain = unicodedata.normalize("NFKD", plain.translate(_SPECIAL))
+        plain = "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+    plain = _INITIALS.sub("", plain.replace("&", " and "))
     words = _NOT_WORD.sub(" ", plain.replace("'", "").replace("’", "")).split()
-    while len(words) > 1 and words[-1] in _LEGAL_FORMS:
-        words.pop()
-    if len(words) > 1 and words[0] == "the":
+    while len(words) > 1 and words[0] == "the":
         words.pop(0)
+    while len(words) > 1 and _ends_in_form(words):
+        words.pop()
     return " ".join(words)
+
+
+def _ends_in_form(words: list[str]) -> bool:
+    """Whether the last word belongs to a legal form; ``and`` does between two of them (GmbH & Co. KG)."""
+    return words[-1] in _LEGAL_FORMS or (words[-1] == "and" and words[-2] in _LEGAL_FORMS)
 
 
 def email_key(value: Any) -> str:
@@ -104,7 +132,7 @@ def email_key(value: Any) -> str:
 
 def digits(value: Any) -> str:
     """The digits alone."""
-    return "".join(c for c in text(value) if c.isdigit())
+    return "".join(c for c in text(value) if c.isdecimal())
 
 
 def alnum(value: Any) -> str:
@@ -160,7 +188,10 @@ def add_days(value: Any, days: int) -> str | None:
     """A calendar day so many days later (or, negative, earlier)."""
     if value is None:
         return None
-    return (_day(value) + timedelta(days=_small(days))).isoformat()
+    try:
+        return (_day(value) + timedelta(days=_small(days))).isoformat()
+    except OverflowError:
+        raise ValueError("the day is out of reach") from None
 
 
 def days_between(value: Any, other: Any) -> int | None:
@@ -184,10 +215,10 @@ def items_of(value: Any) -> list[list[Any]]:
 
 def total(value: Any, attribute: str | None = None, start: int = 0) -> Decimal:
     """The exact sum of the numbers, or of one attribute of the items; nothings count as zero."""
-    result = Decimal(start)
+    result = number(start) or Decimal(0)
     for item in limited(value):
         part = item.get(attribute) if attribute and isinstance(item, Mapping) else item
-        result += number(part) or 0
+        result = EXACT.add(result, number(part) or Decimal(0))
     return result
 
 
@@ -213,10 +244,12 @@ def sized(value: str) -> str:
 
 
 def _day(value: Any) -> date:
+    if not isinstance(value, str):
+        raise ValueError(f"a {_kind(value)} is not a date (YYYY-MM-DD)")
     try:
-        return date.fromisoformat(str(value)[:10])
+        return date.fromisoformat(value[:10])
     except ValueError:
-        raise ValueError(f"{str(value)[:40]!r} is not a date (YYYY-MM-DD)") from None
+        raise ValueError(f"{value[:40]!r} is not a date (YYYY-MM-DD)") from None
 
 
 def _small(days: Any) -> int:

@@ -31,7 +31,7 @@ class Side(IntEnum):
 
     @property
     def other(self) -> Side:
-        return Side(1 - self)
+        return Side.RIGHT if self is Side.LEFT else Side.LEFT
 
 
 @dataclass(slots=True)
@@ -52,17 +52,24 @@ class Projection:
     print: bytes = b""
 
 
+#: From a value and the names of an expression to the value as the other end would store it; raises ValueError
+#: when it cannot store it.
+Carry = Callable[[Any, dict[str, Any]], Any]
+
+
 @dataclass(frozen=True, slots=True)
 class EndMap:
-    """One field map at one end: where the value is, what form it has, and how it looks at the other end."""
+    """One field map at one end: where the value is, what form it has, and how it looks at the other end.
+
+    ``reads_record``: that look depends on more than the value, so it is remembered beside it.
+    """
 
     path: Path | None
     field: Field | None
     get: Getter | None
     form: Canonical
-    transform: Compiled | None
+    carry: Carry
     reads_record: bool
-    translate: Mapping[Any, Any] | None
     items: tuple[MapEntry, ...]
 
     @property
@@ -130,7 +137,7 @@ class ModuleMap:
             if end.path is None:
                 continue
             if entry.is_list:
-                items = tuple(_wire_item(end, side, item) for item in value)
+                items = tuple(_wire_item(end, side, item) for item in value or ())
                 end.path.put(shaped, Items(items=items, removed=tuple(removed.get(name, ()))))
             else:
                 end.path.put(shaped, _wire(end, value))
@@ -150,12 +157,14 @@ class _SideMap:
             if (end := entry.ends[side]).get is not None and not entry.is_list
         ]
         self.lists = [e for e in module_map.entries if e.is_list and e.ends[side].get is not None]
+        outgoing = [entry for entry in module_map.entries if entry.flows[side.other]]
         self.rendered = [
-            entry
-            for entry in module_map.entries
-            if entry.flows[side.other] and (entry.ends[side].get is None or entry.ends[side].reads_record)
+            (entry.name, entry.name if end.get is None else entry.name + RENDERED, _rendering(entry, side))
+            for entry in outgoing
+            if (end := entry.ends[side]).get is None or end.reads_record
         ]
-        self.outgoing = [e for e in module_map.entries if e.flows[side.other]]
+        early = {name: seen for name, seen, _ in self.rendered}
+        self.outgoing = [(entry.name, early.get(entry.name), _rendering(entry, side)) for entry in outgoing]
         where, recheck = module.where.get(system), module.recheck.get(system)
         self.where = expressions.compile(where.source) if where else None
         self.recheck = expressions.compile(recheck.source) if recheck else None
@@ -171,13 +180,15 @@ class _SideMap:
     def _wanted(self, module_map: ModuleMap, expressions: Expressions, sources: list[str]) -> frozenset[str]:
         roots = {end.path.root for e in module_map.entries if (end := e.ends[self.side]).path is not None}
         roots |= {path.root for path, _ in self.rules}
+        target = (module_map.module.left, module_map.module.right)[self.side.other].system
+        read = [(source, "record") for source in sources]
         for entry in module_map.entries:
-            target = (module_map.module.left, module_map.module.right)[self.side.other].system
-            for fmap in (entry.map, *(entry.map.each or {}).values()):
-                if target in fmap.to:
-                    sources.append(fmap.to[target].source)
-        for source in sources:
-            named = expressions.record_fields(source)
+            read += [(entry.map.to[target].source, "record")] if target in entry.map.to else []
+            # Inside a list ``record`` is the item, which comes whole; ``parent`` is the record.
+            inner = (entry.map.each or {}).values()
+            read += [(fmap.to[target].source, "parent") for fmap in inner if target in fmap.to]
+        for source, name in read:
+            named = expressions.record_fields(source, name)
             if named is None and self.known is not None:
                 return self.known
             roots |= named or frozenset()
@@ -188,12 +199,12 @@ class _SideMap:
         own: dict[str, Any] = {}
         result = Projection(own)
         for name, get, form in self.plain:
-            value = get(values)
-            if value is MISSING:
-                value = absent
-                if value is MISSING:
-                    continue
             try:
+                value = get(values)
+                if value is MISSING:
+                    value = absent
+                    if value is MISSING:
+                        continue
                 own[name] = form(value)
             except ValueError as error:
                 result.faults[name] = str(error)
@@ -203,7 +214,7 @@ class _SideMap:
         if self.rendered or self.where is not None or self.recheck is not None:
             names = {"record": View(values, self.known), "today": today, "value": None}
             self._project_expressions(record, names, result)
-        result.keys = [_key(get(values), filters) for get, filters in self.key_getters]
+        result.keys = [_key(get, values, filters) for get, filters in self.key_getters]
         lock = [record.lock.reason, sorted(record.lock.editable)] if record.lock else None
         marks = [own, record.state, result.in_scope, result.faults, lock, record.merged_into]
         result.print = hashlib.blake2b(exactjson.encode_sorted(marks), digest_size=16).digest()
@@ -211,17 +222,15 @@ class _SideMap:
 
     def _project_expressions(self, record: Record, names: dict[str, Any], result: Projection) -> None:
         live = record.state is not State.DELETED
-        for entry in self.rendered:
-            name = entry.name
-            end = entry.ends[self.side]
-            if not live or (name in result.faults):
+        for name, seen, rendering in self.rendered:
+            if not live or name in result.faults:
+                continue
+            if seen != name and name not in result.own:
                 continue
             try:
-                value = _transform(entry, self.side, result.own.get(name), names)
+                result.own[seen] = rendering(record.values, result.own.get(name), names)
             except ValueError as error:
                 result.faults[name] = str(error)
-                continue
-            result.own[name if end.get is None else name + RENDERED] = value
         if self.where is not None and live:
             try:
                 result.in_scope = bool(self.where(names))
@@ -235,50 +244,62 @@ class _SideMap:
                 result.faults["recheck"] = error.message
 
     def render(self, record: Record, projection: Projection, today: str) -> None:
-        names: dict[str, Any] | None = None
-        own, out = projection.own, projection.out
-        for entry in self.outgoing:
-            name = entry.name
-            if name in projection.faults:
-                continue
-            if name + RENDERED in own:
-                out[name] = own[name + RENDERED]
-                continue
-            if name not in own:
-                continue
-            end = entry.ends[self.side]
-            if end.get is None:
-                out[name] = own[name]
-                continue
-            if names is None:
-                names = {"record": View(record.values, self.known), "today": today}
-            try:
-                if entry.is_list:
-                    out[name] = _render_list(entry, self.side, own[name], record, names)
-                else:
-                    out[name] = _transform(entry, self.side, own[name], names)
-            except ValueError as error:
-                projection.faults[name] = str(error)
+        values, own, out, faults = record.values, projection.own, projection.out, projection.faults
+        names = {"record": View(values, self.known), "today": today, "value": None}
+        for name, seen, rendering in self.outgoing:
+            if seen is not None:
+                if seen in own:
+                    out[name] = own[seen]
+            elif name in own and name not in faults:
+                try:
+                    out[name] = rendering(values, own[name], names)
+                except ValueError as error:
+                    faults[name] = str(error)
 
 
-def _transform(entry: MapEntry, side: Side, value: Any, names: dict[str, Any]) -> Any:
-    """The value as the other end would store it; raises ValueError when it cannot store it."""
-    end, target = entry.ends[side], entry.ends[side.other]
-    if entry.map.ref is not None:
-        return value
-    if end.transform is not None:
-        names["value"] = value
-        value = end.transform(names)
-    elif end.translate is not None and value is not None:
-        if value not in end.translate:
-            raise ValueError(f"{value!r} has no counterpart: add it to 'values' of the map {entry.name!r}")
-        value = end.translate[value]
-    value = target.form(value)
-    if target.field is not None:
-        refusal = check_storable(target.field, value)
-        if refusal is not None:
-            raise ValueError(refusal)
+_Rendering = Callable[[Mapping[str, Any], Any, dict[str, Any]], Any]
+
+
+def _rendering(entry: MapEntry, side: Side) -> _Rendering:
+    """From a record's values, the map's own value and the names of an expression to what the other end would
+    store; raises ValueError when it cannot."""
+    if entry.is_list:
+        return lambda values, own, names: _render_list(entry, side, own, values, names)
+    carry = entry.ends[side].carry
+    return lambda values, own, names: carry(own, names)
+
+
+def _as_it_is(value: Any, names: dict[str, Any]) -> Any:
     return value
+
+
+def _carry(fmap: FieldMap, side: Side, transform: Compiled | None, target: Field | None) -> Carry:
+    """How a value of ``side`` becomes one of the other end's ``target``. A reference stays this end's
+    identity: it is translated through links, not here."""
+    if fmap.ref is not None:
+        return _as_it_is
+    form = canonical(target) if target is not None else _pass
+    judged = target if target is not None and _may_refuse(target) else None
+    counterparts = _translation(fmap, side)
+
+    def carry(value: Any, names: dict[str, Any]) -> Any:
+        if transform is not None:
+            names["value"] = value
+            value = transform(names)
+        elif counterparts is not None and value is not None:
+            if value not in counterparts:
+                raise ValueError(f"{value!r} has no counterpart: add it to 'values' of the map {fmap.name!r}")
+            value = counterparts[value]
+        value = form(value)
+        if judged is not None and (refusal := check_storable(judged, value)) is not None:
+            raise ValueError(refusal)
+        return value
+
+    return carry
+
+
+def _may_refuse(field: Field) -> bool:
+    return field.max_length is not None or field.choices is not None
 
 
 def _project_list(
@@ -286,7 +307,11 @@ def _project_list(
 ) -> None:
     end = entry.ends[side]
     assert end.get is not None
-    rows = end.get(values)
+    try:
+        rows = end.get(values)
+    except ValueError as error:
+        result.faults[entry.name] = str(error)
+        return
     if rows is MISSING:
         rows = absent
         if rows is MISSING:
@@ -301,8 +326,8 @@ def _project_list(
             sub_end = sub.ends[side]
             if sub_end.get is None:
                 continue
-            value = sub_end.get(row)
             try:
+                value = sub_end.get(row)
                 item[sub.name] = sub_end.form(None if value is MISSING else value)
             except ValueError as error:
                 result.faults[entry.name] = f"item {place}, {sub.name}: {error}"
@@ -311,11 +336,11 @@ def _project_list(
 
 
 def _render_list(
-    entry: MapEntry, side: Side, own: list[dict[str, Any]], record: Record, names: dict[str, Any]
+    entry: MapEntry, side: Side, own: list[dict[str, Any]], values: Mapping[str, Any], names: dict[str, Any]
 ) -> list[dict[str, Any]]:
     end = entry.ends[side]
     assert end.get is not None
-    rows = end.get(record.values) or ()
+    rows = end.get(values) or ()
     result = []
     for place, (row, item) in enumerate(zip(rows, own, strict=True), 1):
         inner = {**names, "record": View(row, None), "parent": names["record"]}
@@ -324,17 +349,18 @@ def _render_list(
             if not sub.flows[side.other]:
                 continue
             try:
-                rendered[sub.name] = _transform(sub, side, item.get(sub.name), inner)
+                rendered[sub.name] = sub.ends[side].carry(item.get(sub.name), inner)
             except ValueError as error:
                 raise ValueError(f"item {place}, {sub.name}: {error}") from None
         result.append(rendered)
     return result
 
 
-def _key(value: Any, filters: list[Callable[..., Any]]) -> str:
-    if value is MISSING or value is None:
-        return ""
+def _key(get: Getter, values: Mapping[str, Any], filters: list[Callable[..., Any]]) -> str:
     try:
+        value = get(values)
+        if value is MISSING or value is None:
+            return ""
         for filter_ in filters:
             value = filter_(value)
     except ValueError:
@@ -367,33 +393,32 @@ def _entry(
 ) -> MapEntry:
     flows = (fmap.direction is not Direction.TO_RIGHT, fmap.direction is not Direction.TO_LEFT)
     systems = (module.left.system, module.right.system)
+    paths = [parse_path(text) if text is not None else None for text in (fmap.left, fmap.right)]
+    found = [
+        field_at(RemoteModule(name=remote.name, fields=own), path) if path else None
+        for remote, own, path in zip(remotes, fields, paths, strict=True)
+    ]
+    items: tuple[MapEntry, ...] = ()
+    if fmap.each is not None:
+        left, right = (field.fields if field else () for field in found)
+        items = tuple(_entry(sub, module, (left, right), remotes, expressions) for sub in fmap.each.values())
     ends: list[EndMap] = []
     for side in Side:
-        text = (fmap.left, fmap.right)[side]
-        path = parse_path(text) if text is not None else None
-        found = field_at(RemoteModule(name=remotes[side].name, fields=fields[side]), path) if path else None
+        path, field = paths[side], found[side]
         transform = fmap.to.get(systems[side.other])
+        more = expressions.names_in(transform.source) - {"value"} if transform else frozenset()
+        compiled = expressions.compile(transform.source) if transform else None
         ends.append(
             EndMap(
                 path=path,
-                field=found,
+                field=field,
                 get=path.getter() if path else None,
-                form=canonical(found) if found else _pass,
-                transform=expressions.compile(transform.source) if transform else None,
-                reads_record=bool(transform and "record" in expressions.names_in(transform.source)),
-                translate=_translation(fmap, side),
-                items=(),
+                form=canonical(field) if field else _pass,
+                carry=_carry(fmap, side, compiled, found[side.other]),
+                reads_record=bool(more) or any(sub.ends[side].reads_record for sub in items),
+                items=items,
             )
         )
-    if fmap.each is not None:
-        inner = tuple((end.field.fields if end.field else ()) for end in ends)
-        items = tuple(
-            _entry(sub, module, (inner[0], inner[1]), remotes, expressions) for sub in fmap.each.values()
-        )
-        ends = [
-            EndMap(e.path, e.field, e.get, e.form, e.transform, e.reads_record, e.translate, items)
-            for e in ends
-        ]
     return MapEntry(fmap, (ends[0], ends[1]), flows)
 
 

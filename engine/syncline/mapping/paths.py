@@ -48,7 +48,8 @@ class Path:
 
     def getter(self) -> Getter:
         """A function from a record's values to the value here: MISSING where the record leaves a key out,
-        None where something on the way is null or a list has no such item."""
+        None where something on the way is null or a list has no such item. It raises ValueError where
+        something on the way has another shape."""
         if len(self.steps) == 1 and self.steps[0].item_key is None:
             name = self.steps[0].name
 
@@ -63,11 +64,16 @@ class Path:
             for name, item_key, item in steps:
                 if value is None:
                     return None
-                value = value.get(name, MISSING)
-                if isinstance(value, Missing):
-                    return MISSING
-                if item_key is not None and value is not None:
-                    value = next((row for row in value if row.get(item_key) == item), None)
+                try:
+                    value = value.get(name, MISSING)
+                    if isinstance(value, Missing):
+                        return MISSING
+                    if item_key is not None and value is not None:
+                        value = next((row for row in value if row.get(item_key) == item), None)
+                except (AttributeError, TypeError):
+                    raise ValueError(
+                        f"{self.text} leads through a value of another shape at {name}"
+                    ) from None
             return value
 
         return walk
@@ -103,6 +109,8 @@ def parse_path(text: str) -> Path:
             raise PathError(f"expected a field name, found {found}", at)
         start, at = at, name.end()
         select = _SELECT.match(text, at)
+        if select is not None and not select[2].strip():
+            raise PathError("expected an item as [Key=Value]", at)
         if select is not None:
             steps.append(Step(name[0], select[1], select[2].strip(), start))
             at = select.end()

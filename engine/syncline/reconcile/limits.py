@@ -12,8 +12,8 @@ _DESTRUCTIVE = ("archive", "delete")
 def check_limits(limits: Limits, planned: Mapping[tuple[int, str], int], links: int) -> str | None:
     """Why these planned operations, counted by (side, kind), are too many; ``None`` when they are not.
 
-    ``links``: how many pairs the module has, which a share is taken of. At least one delete or archive is
-    always allowed by a share, so that a small ledger can lose its first record.
+    ``links``: how many pairs the module has, which a share is taken of. A share above zero always allows one
+    delete or archive, so that a small ledger can lose its first record.
     """
     total = sum(planned.values())
     if limits.operations is not None and total > limits.operations:
@@ -27,9 +27,10 @@ def check_limits(limits: Limits, planned: Mapping[tuple[int, str], int], links: 
                 f"{destructive} deletes and archives are planned and limits.deletes is {limits.deletes_count}"
             )
         return None
-    if limits.deletes_share is not None and destructive > max(1, int(links * limits.deletes_share)):
+    share = limits.deletes_share
+    if share is not None and destructive > (max(1, int(links * share)) if share else 0):
         return (
             f"{destructive} deletes and archives are planned for {links} links"
-            f" and limits.deletes is {limits.deletes_share:%}"
+            f" and limits.deletes is {share:%}"
         )
     return None

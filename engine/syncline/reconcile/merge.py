@@ -55,7 +55,8 @@ class Pending:
 class Edit:
     """One field at one end. ``value``: now, MISSING when the remote did not say; ``base``: when the ends last
     agreed, MISSING when they never did; ``out``: ``value`` as the other end would store it; ``fault``: why
-    there is no ``out``."""
+    there is no ``out``. A value that could not even be read is given as its base (None where there is none)
+    with a fault and ``changed``."""
 
     value: Any = MISSING
     base: Any = MISSING
@@ -116,6 +117,9 @@ def decide_field(
             outcome=Outcome.HELD, why=left.fault or right.fault or "one end does not show this field"
         )
     flows = [entry.flows[side] for side in Side]
+    for side in Side:
+        if flows[side.other] and _unreadable(edits[side]):
+            return Verdict(outcome=Outcome.HELD, why=edits[side].fault)
     if left.base is MISSING or right.base is MISSING:
         return _first_meeting(entry, edits, flows, rule, preferred, newer)
     if not left.changed and not right.changed:
@@ -163,10 +167,18 @@ def _first_meeting(
     return _send(edits, source, "the source of a one-way map", lost=lost)
 
 
+def _unreadable(edit: Edit) -> bool:
+    """Whether the end holds a value that nobody here knows: nothing may take its place unseen."""
+    if edit.base is MISSING:
+        return bool(edit.fault)
+    return bool(edit.fault) and edit.changed and bool(edit.value == edit.base)
+
+
 def _agree(entry: MapEntry, edits: tuple[Edit, Edit], flows: Sequence[bool]) -> bool:
     return any(
         flows[side.other]
         and edits[side].out is not MISSING
+        and not _unreadable(edits[side.other])
         and same(entry, edits[side.other].value, edits[side].out)
         for side in Side
     )
@@ -254,34 +266,41 @@ def match_items(
     entry: MapEntry, target: Side, wanted: Sequence[Mapping[str, Any]], stored: Sequence[Mapping[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Give each wanted item the remote's id of the stored item it takes the place of, and tell which stored
-    items are left over. By the list's ``key`` map where it has one, else first equal items, then the order.
+    items are left over. By the list's ``key`` map where it has one, else first equal items, then those that
+    share most values, then the order.
     """
-    free = [dict(item) for item in stored]
-    result = [dict(item) for item in wanted]
-    key = entry.map.key
+    free = list(stored)
+    result = [{name: value for name, value in item.items() if name != ITEM_ID} for item in wanted]
     names = [sub.name for sub in entry.ends[target].items if sub.flows[target]]
-
-    def claim(item: dict[str, Any], fits: Callable[[Mapping[str, Any]], bool]) -> None:
-        found = next((place for place, old in enumerate(free) if fits(old)), None)
-        if found is not None:
-            old = free.pop(found)
-            if ITEM_ID in old:
+    key = entry.map.key
+    keyed = [lambda old, new: old.get(key) == new.get(key)]
+    unkeyed = [lambda old, new: _likeness(old, new, names) == len(names), lambda old, new: True]
+    pending = result
+    for fits in unkeyed if key is None else keyed:
+        unclaimed = []
+        for item in pending:
+            place = _likest(free, item, names, fits)
+            if place is None:
+                unclaimed.append(item)
+            elif ITEM_ID in (old := free.pop(place)):
                 item[ITEM_ID] = old[ITEM_ID]
-            else:
-                item.pop(ITEM_ID, None)
-            claimed.add(id(item))
-
-    claimed: set[int] = set()
-    if key is not None:
-        for item in result:
-            claim(item, lambda old, item=item: old.get(key) == item.get(key))  # type: ignore[misc]
-    else:
-        for item in result:
-            claim(item, lambda old, item=item: all(old.get(n) == item.get(n) for n in names))  # type: ignore[misc]
-        for item in result:
-            if id(item) not in claimed:
-                claim(item, lambda old: True)
+        pending = unclaimed
     return result, [str(old[ITEM_ID]) for old in free if ITEM_ID in old]
+
+
+_Item = Mapping[str, Any]
+
+
+def _likest(
+    free: Sequence[_Item], item: _Item, names: Sequence[str], fits: Callable[[_Item, _Item], bool]
+) -> int | None:
+    """The place of the fitting item that shares most values; of several the first."""
+    likely = [place for place, old in enumerate(free) if fits(old, item)]
+    return max(likely, key=lambda place: _likeness(free[place], item, names), default=None)
+
+
+def _likeness(old: _Item, new: _Item, names: Sequence[str]) -> int:
+    return sum(bool(old.get(name) == new.get(name)) for name in names)
 
 
 def _same_items(entry: MapEntry, stored: Any, wanted: Any) -> bool:
