@@ -1,0 +1,62 @@
+"""How values, instants and changes are said to people, on one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+#: Longer texts are cut on a line; --json has them whole.
+LONGEST = 60
+
+
+def instant(value: datetime | None) -> str:
+    """``2026-01-31 09:00:00Z``, or ``never``."""
+    return "never" if value is None else f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def one_line(value: Any, longest: int = LONGEST) -> str:
+    """A value in few words: texts quoted and cut, lists counted, nothing as ``(nothing)``."""
+    match value:
+        case None:
+            return "(nothing)"
+        case bool():
+            return "yes" if value else "no"
+        case int() | Decimal():
+            return str(value)
+        case str():
+            text = " ".join(value.split())
+            return f'"{text}"' if len(text) <= longest else f'"{text[: longest - 1]}…"'
+        case list() | tuple():
+            return f"{len(value)} item{'' if len(value) == 1 else 's'}"
+        case {"$link": _}:
+            return "(the record made in this pass)"
+        case Mapping():
+            return f"{len(value)} value{'' if len(value) == 1 else 's'}"
+        case _:
+            return str(value)
+
+
+def change(field: Mapping[str, Any]) -> str:
+    """One field of an event: ``"a" -> "b" (why; specs/acme.yaml:12:3; lost "c")``."""
+    parts = []
+    if "before" in field or "after" in field:
+        before, after = one_line(field.get("before")), one_line(field.get("after"))
+        parts.append(f"{before} -> {after}" if "before" in field else f"= {after}")
+    notes = [str(field[key]) for key in ("why", "rule") if field.get(key)]
+    if "lost" in field:
+        notes.append(f"lost {one_line(field['lost'])}")
+    if notes:
+        parts.append(f"({'; '.join(notes)})")
+    return " ".join(parts)
+
+
+def counts(numbers: Mapping[str, int], nothing: str = "none") -> str:
+    """``3 waiting, 1 failed``: those that are not zero."""
+    return ", ".join(f"{n} {name}" for name, n in numbers.items() if n) or nothing
+
+
+def tries(number: int) -> str:
+    """``after 1 try``, ``after 3 tries``, or nothing before the first."""
+    return f" after {number} {'try' if number == 1 else 'tries'}" if number else ""

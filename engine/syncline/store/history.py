@@ -1,0 +1,360 @@
+"""The history that a state keeps, read the way people ask about it.
+
+Nothing here writes. Every function works inside the caller's transaction and takes the ids of scopes;
+JSON text is decoded here, as in :mod:`syncline.store.ledger`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from syncline import exactjson
+from syncline.store import tables as t
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connected:
+    """One connection of a spec, without anything secret. ``status``: ``connected`` or ``reconnect``."""
+
+    system: str
+    connector: str
+    organisation_id: str
+    organisation_name: str
+    status: str
+    reason: str
+    connected_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resting:
+    """A staged record. ``due``: the instant of its next try, ``None`` when it waits for something else;
+    ``own``: its values by map; ``faults``: by map, why its value cannot be carried over."""
+
+    side: int
+    record: str
+    status: str
+    reason: str
+    attempts: int
+    due: datetime | None
+    version: str
+    state: str
+    in_scope: bool
+    modified: datetime | None
+    read_at: datetime
+    own: dict[str, Any]
+    faults: dict[str, str]
+    lock: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """An open question, with the pass that asked it first."""
+
+    kind: str
+    subject: str
+    link: int | None
+    detail: dict[str, Any]
+    asked_at: datetime
+    pass_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One audit row. ``side`` and ``record``: the end it happened at, where it happened at one."""
+
+    id: int
+    scope: int
+    pass_id: int
+    at: datetime
+    event: str
+    link: int | None
+    side: int | None
+    record: str | None
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One operation of the journal and what came of it. ``message``: the remote's own words."""
+
+    id: int
+    pass_id: int
+    side: int
+    kind: str
+    link: int
+    record: str | None
+    body: dict[str, Any]
+    status: str
+    message: str
+    made_at: datetime
+    sent_at: datetime | None
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassRow:
+    """One pass: who ran which verb, and when."""
+
+    id: int
+    verb: str
+    who: str
+    started: datetime
+    ended: datetime | None
+    status: str
+
+
+# --- who and where -------------------------------------------------------------------------------
+
+
+def connections(db: Connection, spec: str) -> dict[str, Connected]:
+    """The connections of a spec, by system."""
+    c = t.connection.c
+    query = sa.select(
+        c.system,
+        c.connector,
+        c.organisation_id,
+        c.organisation_name,
+        c.status,
+        c.reason,
+        c.connected_at,
+    ).where(c.spec == spec)
+    return {row.system: Connected(**row._mapping) for row in db.execute(query)}
+
+
+def newest_scope(
+    db: Connection,
+    spec: str,
+    module: str,
+    remote_modules: tuple[str, str],
+    organisations: tuple[str | None, str | None],
+) -> int | None:
+    """The scope of a module that was made last; of each pair (left, right), ``None`` stands for any."""
+    c = t.scope.c
+    query = sa.select(c.id).where(
+        c.spec == spec,
+        c.module == module,
+        c.left_module == remote_modules[0],
+        c.right_module == remote_modules[1],
+    )
+    for column, organisation in zip((c.left_org, c.right_org), organisations, strict=True):
+        if organisation is not None:
+            query = query.where(column == organisation)
+    found: int | None = db.scalar(query.order_by(c.id.desc()).limit(1))
+    return found
+
+
+def read_until(db: Connection, scope: int) -> dict[int, datetime]:
+    """By side, when the cursor was last saved: what was changed before is staged or settled."""
+    c = t.cursor.c
+    return {row.side: row.saved_at for row in db.execute(sa.select(t.cursor).where(c.scope == scope))}
+
+
+def passes(db: Connection, ids: Sequence[int]) -> dict[int, PassRow]:
+    """The passes with these ids; those that are not remembered are left out."""
+    c = t.run.c
+    query = sa.select(c.id, c.verb, c.who, c.started, c.ended, c.status)
+    found = {}
+    for start in range(0, len(ids), _PAGE):
+        for row in db.execute(query.where(c.id.in_(ids[start : start + _PAGE]))):
+            found[row.id] = PassRow(**row._mapping)
+    return found
+
+
+def calls_since(db: Connection, account: str, since: float) -> int:
+    """The cost units of the calls of one account (``connector:organisation``) since an instant (seconds
+    since the epoch), as counted here."""
+    c = t.call.c
+    query = sa.select(sa.func.coalesce(sa.func.sum(c.cost), 0)).where(
+        c.account.in_([account, f"{account} (open)"]), c.at > since
+    )
+    return int(db.scalar(query) or 0)
+
+
+# --- what rests ----------------------------------------------------------------------------------
+
+
+def resting(db: Connection, scope: int, statuses: Sequence[str], limit: int) -> list[Resting]:
+    """The staged records in these statuses, in the order in which they came to rest."""
+    c = t.staged.c
+    query = sa.select(t.staged).where(c.scope == scope, c.status.in_(statuses)).order_by(c.seq).limit(limit)
+    return [_resting(row) for row in db.execute(query)]
+
+
+def resting_record(db: Connection, scope: int, side: int, record: str) -> Resting | None:
+    """What is staged of one record."""
+    c = t.staged.c
+    query = sa.select(t.staged).where(c.scope == scope, c.side == side, c.record == record)
+    row = db.execute(query).first()
+    return None if row is None else _resting(row)
+
+
+def has_failed_for_good(db: Connection, scope: int) -> bool:
+    """Whether a record rests that no later pass tries again by itself."""
+    c = t.staged.c
+    final = sa.or_(c.status == "dead", sa.and_(c.status == "failed", c.due.is_(None)))
+    return db.execute(sa.select(c.record).where(c.scope == scope, final).limit(1)).first() is not None
+
+
+def questions(db: Connection, scope: int, kinds: Sequence[str], limit: int) -> list[Asked]:
+    """The open questions of these kinds, oldest first."""
+    c = t.question.c
+    query = sa.select(t.question).where(c.scope == scope, c.kind.in_(kinds)).order_by(c.id).limit(limit)
+    return [_asked(row) for row in db.execute(query)]
+
+
+def questions_about(
+    db: Connection, scope: int, link: int | None, records: Sequence[tuple[int, str]]
+) -> list[Asked]:
+    """The open questions about a link or about records (side, id)."""
+    c = t.question.c
+    about: list[sa.ColumnElement[bool]] = [c.subject.in_([f"{side}:{record}" for side, record in records])]
+    if link is not None:
+        about.append(c.link == link)
+    query = sa.select(t.question).where(c.scope == scope, sa.or_(*about)).order_by(c.id)
+    return [_asked(row) for row in db.execute(query)]
+
+
+# --- what was met --------------------------------------------------------------------------------
+
+
+def keys_of(db: Connection, scope: int, side: int, record: str) -> dict[int, str]:
+    """The match keys of a record, by the rule's place in the module (from 0)."""
+    c = t.match_key.c
+    query = sa.select(c.rule, c.key).where(c.scope == scope, c.side == side, c.record == record)
+    return {row.rule: row.key for row in db.execute(query.order_by(c.rule))}
+
+
+def records_with_key(db: Connection, scope: int, rule: int, key: str, side: int, limit: int) -> list[str]:
+    """The records of one end that have a key of a match rule."""
+    c = t.match_key.c
+    query = sa.select(c.record).where(c.scope == scope, c.rule == rule, c.key == key, c.side == side)
+    return [row.record for row in db.execute(query.order_by(c.record).limit(limit))]
+
+
+# --- what was done -------------------------------------------------------------------------------
+
+
+def events(
+    db: Connection,
+    scopes: Sequence[int],
+    *,
+    links: Sequence[int] | None = None,
+    records: Sequence[str] | None = None,
+    kinds: Sequence[str] = (),
+    pass_id: int | None = None,
+    since: datetime | None = None,
+    limit: int,
+) -> Iterator[Event]:
+    """Audit rows of these scopes, newest first, at most ``limit``.
+
+    ``links``, ``records``: only rows about one of either, unless both are ``None``; ``kinds``: only these
+    events, unless empty. Read page by page: nothing grows with ``limit``.
+    """
+    c = t.audit.c
+    query = sa.select(t.audit).where(c.scope.in_(scopes))
+    if links is not None or records is not None:
+        query = query.where(sa.or_(c.link.in_(links or ()), c.record.in_(records or ())))
+    if kinds:
+        query = query.where(c.event.in_(kinds))
+    if pass_id is not None:
+        query = query.where(c["pass"] == pass_id)
+    if since is not None:
+        query = query.where(c.at >= since)
+    newest: int | None = None
+    while limit > 0:
+        page = query if newest is None else query.where(c.id < newest)
+        rows = db.execute(page.order_by(c.id.desc()).limit(min(limit, _PAGE))).all()
+        for row in rows:
+            yield _event(row)
+        if len(rows) < min(limit, _PAGE):
+            return
+        newest, limit = rows[-1].id, limit - len(rows)
+
+
+def operations(
+    db: Connection, scope: int, link: int | None, sources: Sequence[tuple[int, str]]
+) -> list[Sent]:
+    """Every operation of a link, and every create that came from one of ``sources`` (side, record) and was
+    not carried out, whose link is gone. Oldest first."""
+    c = t.operation.c
+    wanted: list[sa.ColumnElement[bool]] = [] if link is None else [c.link == link]
+    for side, record in sources:
+        source = exactjson.encode({"source": {"side": side, "record": record}})[1:-1]
+        wanted.append(
+            sa.and_(c.kind == "create", c.status != "done", c.body.contains(source, autoescape=True))
+        )
+    query = sa.select(t.operation).where(c.scope == scope, sa.or_(*wanted)).order_by(c.id)
+    return [_sent(row) for row in db.execute(query)]
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def _resting(row: Row[Any]) -> Resting:
+    values = exactjson.decode(row._mapping["values"])
+    return Resting(
+        side=row.side,
+        record=row.record,
+        status=row.status,
+        reason=row.reason,
+        attempts=row.attempts,
+        due=row.due if row.status == "failed" else None,
+        version=row.version,
+        state=row.state,
+        in_scope=row.in_scope,
+        modified=row.modified,
+        read_at=row.read_at,
+        own=values["own"],
+        faults=values["faults"],
+        lock=None if row.lock is None else exactjson.decode(row.lock),
+    )
+
+
+def _asked(row: Row[Any]) -> Asked:
+    return Asked(
+        kind=row.kind,
+        subject=row.subject,
+        link=row.link,
+        detail=exactjson.decode(row.detail),
+        asked_at=row.asked_at,
+        pass_id=row._mapping["pass"],
+    )
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        id=row.id,
+        scope=row.scope,
+        pass_id=row._mapping["pass"],
+        at=row.at,
+        event=row.event,
+        link=row.link,
+        side=row.side,
+        record=row.record,
+        detail=exactjson.decode(row.detail),
+    )
+
+
+def _sent(row: Row[Any]) -> Sent:
+    return Sent(
+        id=row.id,
+        pass_id=row._mapping["pass"],
+        side=row.side,
+        kind=row.kind,
+        link=row.link,
+        record=row.record,
+        body=exactjson.decode(row.body),
+        status=row.status,
+        message=row.message,
+        made_at=row.made_at,
+        sent_at=row.sent_at,
+        settled_at=row.settled_at,
+    )
