@@ -51,9 +51,8 @@ def apply_plan(workspace: Workspace, plan: dict[str, Any], report: Report) -> di
     check_intact(plan)
     changed = [n for n, digest in plan["digests"].items() if workspace.spec.digests.get(n) != digest]
     if changed or plan["spec"] != workspace.spec.name:
-        what = (
-            f"the spec has changed since the plan was made (modules: {', '.join(changed) or 'another spec'})"
-        )
+        why = ", ".join(changed) or "it has another name"
+        what = f"the spec has changed since the plan was made ({why})"
         raise PlanRefused(what, fix="make a new plan")
     with recorded_pass(workspace, "apply") as (pass_id, result), workspace.scopes(pass_id) as scopes:
         alive = read_all(scopes, result, report)

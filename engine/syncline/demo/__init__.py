@@ -1,0 +1,1 @@
+"""The demonstration: a story of two ledgers, played on live sandboxes."""
