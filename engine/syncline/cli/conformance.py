@@ -27,10 +27,10 @@ def command(connector: str, as_json: bool, only: tuple[str, ...]) -> int:
     Example: syncline conformance NAME --only read-all
     """
     from syncline.connect.conformance import PROMISES, run
-    from syncline.connect.plugins import load_plugins
+    from syncline.run.installed import installed_plugins
     from syncline.spec.nearest import nearest
 
-    plugins = load_plugins()
+    plugins = installed_plugins()
     if connector not in plugins.connectors:
         broken = "".join(f"\n  {problem}" for problem in plugins.problems)
         raise SynclineError(

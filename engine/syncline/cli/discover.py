@@ -88,7 +88,7 @@ def _print_fields(module: Mapping[str, Any]) -> None:
             many = len(choices) > _MOST_CHOICES
             notes.append(f"{len(choices)} choices" if many else f"one of {', '.join(choices)}")
         if field["maps"]:
-            notes.append(f"mapped by {', '.join(field['maps'])}")
+            notes.append(f"used by {', '.join(field['maps'])}")
         say(f"  {field['path']:<{widest}}  {kind:<20} {'; '.join(notes)}".rstrip())
 
 

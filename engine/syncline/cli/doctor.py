@@ -27,13 +27,13 @@ def command(spec: Path | None, state: str | None, as_json: bool) -> int:
 
     Exit codes: 0 nothing FAILED (warnings may be told), 1 something FAILED, 2 usage.
     """
-    from syncline.connect.plugins import load_plugins
     from syncline.run.doctor import Verdict, examine
+    from syncline.run.installed import installed_plugins
 
     with ExitStack() as stack:
         work = stack.enter_context(workspace(spec, state)) if spec is not None else None
         checks = []
-        for check in examine(work, work.plugins if work else load_plugins(), os.environ):
+        for check in examine(work, work.plugins if work else installed_plugins(), os.environ):
             checks.append(check)
             if not as_json:
                 say(f"{check.verdict:<8} {check.name}: {check.what}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
+from types import FrameType
 
 import click
 
@@ -59,6 +61,7 @@ def cli() -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and leave with its exit code; an expected error is a sentence, never a traceback."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
     except click.ClickException as error:
@@ -77,9 +80,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(code if isinstance(code, int) else Exit.DONE)
 
 
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a verb as Ctrl-C does: the lease is given back, the next pass settles what was sent."""
+    raise KeyboardInterrupt
+
+
 def _tell(error: SynclineError) -> Exit:
     from syncline.connect.secrets import redact
     from syncline.spec.problems import SpecError
 
+    if isinstance(error, SpecError):
+        click.echo(redact(error.shown or f"error: {error}"), err=True)
+        return Exit.SPEC
     click.echo(redact(f"error: {error}"), err=True)
-    return Exit.SPEC if isinstance(error, SpecError) else Exit.FAILED
+    return Exit.FAILED

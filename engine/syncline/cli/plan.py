@@ -75,9 +75,8 @@ def _print(plan: dict[str, Any], limit: int) -> None:
 
 def _print_operation(operation: dict[str, Any]) -> None:
     record = f" {operation['record']}" if operation["record"] else ""
-    say(
-        f"  {_SIGNS[operation['kind']]} {operation['kind']} in {operation['system']}{record}: {operation['label']}"
-    )
+    what = f"{operation['kind']} in {operation['system']}{record}"
+    say(f"  {_SIGNS[operation['kind']]} {what}: {operation['label']}")
     for name, part in operation["fields"].items():
         old = f"{_short(part['old'])} -> " if "old" in part else ""
         rule = f"  [{part['why']}, {part['rule']}]" if "rule" in part else ""

@@ -37,11 +37,11 @@ def command(
     \b
     Example: syncline sandbox --systems NAME,NAME --data demo --json
     """
-    from syncline.connect.plugins import load_plugins
     from syncline.connect.sandbox import SandboxServer, SandboxSettings, make_world
     from syncline.connect.sandbox.control import Control
+    from syncline.run.installed import installed_plugins
 
-    connectors = load_plugins().connectors
+    connectors = installed_plugins().connectors
     names = [name.strip() for name in systems.split(",") if name.strip()]
     for name in names:
         if name not in connectors:

@@ -146,9 +146,9 @@ def command(
     """
     if json_ and form not in (None, "json"):
         raise click.UsageError("--json and --format say different things")
-    from syncline.connect.plugins import load_plugins
+    from syncline.run.installed import installed_plugins
 
-    plugins = load_plugins()
+    plugins = installed_plugins()
     for problem in plugins.problems:
         click.echo(f"plugin: {problem}", err=True)
     plugged = Plugged(connectors=plugins.connectors, filters=plugins.filters, bundles=plugins.bundles)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -42,14 +42,28 @@ def change(field: Mapping[str, Any]) -> str:
     """One field of an event: ``"a" -> "b" (why; specs/acme.yaml:12:3; lost "c")``."""
     parts = []
     if "before" in field or "after" in field:
-        before, after = one_line(field.get("before")), one_line(field.get("after"))
-        parts.append(f"{before} -> {after}" if "before" in field else f"= {after}")
+        before, after = field.get("before"), field.get("after")
+        said = one_line(after)
+        if isinstance(before, list) and isinstance(after, list):
+            said += _differing(before, after)
+        parts.append(f"{one_line(before)} -> {said}" if "before" in field else f"= {said}")
     notes = [str(field[key]) for key in ("why", "rule") if field.get(key)]
     if "lost" in field:
         notes.append(f"lost {one_line(field['lost'])}")
     if notes:
         parts.append(f"({'; '.join(notes)})")
     return " ".join(parts)
+
+
+def _differing(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> str:
+    """In which values the items of two lists differ, place by place; the remote's own ids are no values."""
+    names = {
+        name
+        for old, new in zip(before, after, strict=False)
+        for name in old.keys() | new.keys()
+        if name != "#" and old.get(name) != new.get(name)
+    }
+    return f", differing in {', '.join(sorted(names))}" if names else ""
 
 
 def counts(numbers: Mapping[str, int], nothing: str = "none") -> str:

@@ -312,7 +312,7 @@ class MapChecks:
             f"{self._where(side, target.name)} takes {target.max_length} characters,"
             f" {self._where(1 - side, source.name)} can hold {source.max_length}: a longer text will fail",
             self._shorten(fmap, side, target.max_length),
-            Severity.WARNING,
+            Severity.NOTE,
         )
 
     def _shorten(self, fmap: FieldMap, side: int, length: int) -> str:

@@ -24,7 +24,7 @@ def discover(workspace: Workspace, system: str, module: str | None, *, offline: 
     ``lookup``, ``capabilities``, ``used_by`` (modules of the spec) and ``fields`` (of one module only): each
     ``path``, ``label``, ``type``, ``max_length``, ``places``, ``required``, ``read_only``, ``create_only``,
     ``unique``, ``custom``, ``declared`` (by the spec), ``choices``, ``reference`` (the module it points to),
-    ``maps`` (``module.map`` of the spec that read or write it).
+    ``maps`` (``module.map`` of the spec that read or write it, ``module (match)``).
 
     Raises SynclineError: an unknown system or module; a connection that is there but does not work.
     """
@@ -152,6 +152,11 @@ def _maps(spec: Spec, system: str, remote: str) -> Mapping[str, list[str]]:
             if end.system == system and end.module == remote:
                 for fmap in module.fields.values():
                     note(fmap, left, "", f"{module.name}.{fmap.name}")
+                for rule in module.match:
+                    path = _any_item((rule.left if left else rule.right).path)
+                    by_match = f"{module.name} (match)"
+                    if by_match not in found.setdefault(path, []):
+                        found[path].append(by_match)
     return found
 
 

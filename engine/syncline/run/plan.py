@@ -47,7 +47,7 @@ def make_plan(workspace: Workspace, report: Report) -> dict[str, Any]:
 
 
 def apply_plan(workspace: Workspace, plan: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Carry out a plan, if it still is what a pass would do; raises PlanRefused before any write otherwise."""
+    """Carry out a plan if it still is what a pass would do; else raises PlanRefused before any write."""
     check_intact(plan)
     changed = [n for n, digest in plan["digests"].items() if workspace.spec.digests.get(n) != digest]
     if changed or plan["spec"] != workspace.spec.name:

@@ -133,8 +133,12 @@ def when_again(status: str, due: datetime | None) -> str:
     """In words, when a resting record is decided anew. An edit at either end, or of the module in the spec,
     brings it back at once, whatever its status."""
     match status:
-        case "pending" | "waiting" | "ambiguous" | "writing":
+        case "pending" | "writing":
             return "in the next pass"
+        case "waiting":
+            return "in every pass, until what it refers to is there"
+        case "ambiguous":
+            return "in every pass, until a single match is left"
         case "failed" if due is not None:
             return f"in the first pass after {due:%Y-%m-%d %H:%M:%SZ}"
         case "conflict":

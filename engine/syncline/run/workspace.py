@@ -18,17 +18,20 @@ from syncline.connect.contract import Account, Connection, Connector, RemoteModu
 from syncline.connect.errors import ReconnectNeeded, WrongOrganisation
 from syncline.connect.http import HttpClient
 from syncline.connect.oauth import Client, TokenEndpoint
-from syncline.connect.plugins import Plugins, load_plugins
+from syncline.connect.plugins import Plugins
 from syncline.connect.tokens import TokenKeeper
 from syncline.errors import SynclineError
-from syncline.mapping.expressions import Expressions, MacroFile
+from syncline.mapping.check import check_spec, read_expressions
+from syncline.mapping.expressions import Expressions
 from syncline.mapping.fields import with_declared
 from syncline.mapping.module import ModuleMap
 from syncline.reconcile.order import order_modules
+from syncline.run.installed import installed_plugins
 from syncline.run.scope import Scope, ScopeEnd
 from syncline.spec.load import Loaded, load_spec
 from syncline.spec.model import EnvText, Module, Spec, System
-from syncline.spec.problems import Severity, SpecError
+from syncline.spec.problems import Problem, Severity, SpecError
+from syncline.spec.report import as_text
 from syncline.store.calls import CallLedger
 from syncline.store.crypto import load_cipher
 from syncline.store.database import Database, open_store, sqlite_file
@@ -85,7 +88,7 @@ class Workspace:
 
     @cached_property
     def plugins(self) -> Plugins:
-        return load_plugins()
+        return installed_plugins()
 
     @cached_property
     def loaded(self) -> Loaded:
@@ -93,21 +96,23 @@ class Workspace:
 
     @cached_property
     def expressions(self) -> Expressions:
-        macros = [MacroFile(macro.name, macro.source) for macro in self.loaded.macros]
-        return Expressions(self.plugins.filters, macros)
+        return self._read_expressions[0]
+
+    @cached_property
+    def _read_expressions(self) -> tuple[Expressions, list[Problem]]:
+        return read_expressions(self.loaded.macros, self.plugins.filters)
 
     @cached_property
     def spec(self) -> Spec:
         """The spec, without errors; raises SpecError with every error that offline checks find."""
-        from syncline.mapping.check import check_spec
-
         loaded = self.loaded
         problems = list(loaded.problems)
         if loaded.spec is not None:
+            problems += self._read_expressions[1]
             problems += check_spec(loaded.spec, self.plugins.connectors, None, self.expressions)
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         if errors or loaded.spec is None:
-            raise SpecError(errors or problems)
+            raise SpecError(errors or problems, shown=as_text(errors or problems, loaded.sources, 1))
         return loaded.spec
 
     def system(self, name: str) -> System:

@@ -39,9 +39,11 @@ class Problem:
 
 
 class SpecError(SynclineError):
-    """A spec that the engine cannot obey; carries every problem found, sorted by place."""
+    """A spec that the engine cannot obey; carries every problem found, sorted by place. ``shown``: all of
+    them for people, with their source lines, where somebody has those."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], *, shown: str = "") -> None:
+        self.shown = shown
         self.problems = tuple(sorted(problems, key=lambda p: (p.place, p.code)))
         first = self.problems[0]
         more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from syncline.spec.problems import Problem, Severity
 from syncline.spec.source import Source
 
 _MAX_SHOWN = 160
+#: So many notes of one kind are worth a place of their own each.
+_MAX_NOTES = 4
 #: A secret written out; a plain ${env:NAME} is none.
 _SECRET = re.compile(
     r"""(client_secret["']?\s*:)(?!\s*["']?\$\{env:[A-Za-z0-9_]+\}["']?\s*(?:[,}\]#]|$)).*"""
@@ -23,9 +26,14 @@ _GITHUB_LEVEL = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.
 
 
 def as_text(problems: Sequence[Problem], sources: Mapping[str, Source], files: int) -> str:
-    """Each problem with its source line, a caret and what to do, then one line that sums up."""
-    blocks = [_block(problem, sources.get(problem.place.file)) for problem in problems]
-    return "\n".join([*blocks, summary(problems, files)])
+    """Each problem with its source line, a caret and what to do, then one line that sums up. Of a kind of
+    note that is found more than a few times, only how often."""
+    notes = Counter(problem.code for problem in problems if problem.severity is Severity.NOTE)
+    many = {code: count for code, count in notes.items() if count > _MAX_NOTES}
+    shown = [p for p in problems if p.severity is not Severity.NOTE or p.code not in many]
+    blocks = [_block(problem, sources.get(problem.place.file)) for problem in shown]
+    told = [f"{code}: note, {count} times: {CODES[code]} --json lists them" for code, count in many.items()]
+    return "\n".join([*blocks, *told, summary(problems, files)])
 
 
 def summary(problems: Sequence[Problem], files: int) -> str:

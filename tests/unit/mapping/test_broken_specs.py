@@ -28,7 +28,8 @@ def test_every_problem_is_found_at_its_place_and_no_other(file: Path) -> None:
 
     result = validate_files([str(file)], Plugged(connectors=CONNECTORS), environ={})
 
-    told = [p for p in result.problems if p.severity is not Severity.NOTE]
+    # A name that CI has no value for is noted in nearly every file; any other note counts.
+    told = [p for p in result.problems if (p.severity, p.code) != (Severity.NOTE, "env-unset")]
     assert [(p.place.line, p.place.column, p.code) for p in told] == expected
     assert all(p.place.file == str(file) for p in told)
     assert all(p.message and not p.message.endswith(".") for p in told)

@@ -71,8 +71,8 @@ def test_a_hostile_expression_is_harmless(told: dict[str, dict[str, Any]], name:
 _WORDS = st.sampled_from(
     "value record today parent loop name left_out x 'a' 1 0 1.5 none true [] {} () [1] {'a':1} * ** + -"
     " / // % ~ | . , : ( ) [ ] { } = == != < > in not and or if else is defined odd upper fold round int"
-    " decimal sum map join replace default first items for endfor set macro endmacro {{ }} {% %} {# #} {{- -}} __class__"
-    " 1e999 0x1f 08 '%s' \\ ' \"".split(" ")
+    " decimal sum map join replace default first items for endfor set macro endmacro {{ }} {% %} {# #}"
+    " {{- -}} __class__ 1e999 0x1f 08 '%s' \\ ' \"".split(" ")
 )
 _SOURCES = st.one_of(
     st.text(max_size=60),

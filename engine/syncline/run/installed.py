@@ -1,0 +1,11 @@
+"""The plugins of this installation, with the engine's own filter names kept from them."""
+
+from __future__ import annotations
+
+from syncline.connect.plugins import Plugins, load_plugins
+from syncline.mapping.filters import FILTERS
+
+
+def installed_plugins() -> Plugins:
+    """Every connector, filter and bundle that is installed, and what is wrong with some of them."""
+    return load_plugins(reserved_filters=FILTERS)
