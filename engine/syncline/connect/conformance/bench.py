@@ -6,11 +6,9 @@ import http.client
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from functools import lru_cache
-from http.server import BaseHTTPRequestHandler
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -30,7 +28,7 @@ from syncline.connect.contract import (
 )
 from syncline.connect.http import HttpClient
 from syncline.connect.oauth import Client, TokenEndpoint, Tokens, ask_consent, finish_consent
-from syncline.connect.sandbox import Sandbox, SandboxServer, SandboxSettings, VirtualClock, make_world
+from syncline.connect.sandbox import SandboxServer, SandboxSettings, VirtualClock, make_world
 from syncline.connect.sandbox import World as MadeUpWorld
 from syncline.connect.sandbox.app import Reply, Request
 from syncline.connect.tokens import SavedTokens, TokenKeeper
@@ -38,6 +36,8 @@ from syncline.connect.waiting import Waiting
 
 #: More records than one page of any remote that was looked at holds.
 LARGE = 2_500
+#: Enough to refer to, and quick to read.
+SMALL = 12
 _REDIRECTS = 5
 
 
@@ -77,18 +77,6 @@ class Exchange:
     status: int
 
 
-class _DatedServer(SandboxServer):
-    """Dates its answers by the sandbox's clock, as the remote itself would."""
-
-    def _send(  # type: ignore[override]  # the base needs no clock, so its method is static
-        self, handler: BaseHTTPRequestHandler, reply: Reply, *, truncate: bool
-    ) -> None:
-        assert isinstance(self.sandbox, Sandbox)
-        stamp = format_datetime(self.sandbox.clock.now(), usegmt=True)
-        handler.date_time_string = lambda timestamp=None: stamp  # type: ignore[method-assign]
-        SandboxServer._send(handler, reply, truncate=truncate)
-
-
 class Bench:
     """Use as a context. Time is the sandbox's: waiting sets its clock ahead and takes none of ours.
 
@@ -111,7 +99,7 @@ class Bench:
         # The remote's limits have a promise of their own; elsewhere they would only move the clock.
         self.sandbox = self.connector.sandbox(SandboxSettings(limits=False, clock=self.clock))
         self.sandbox.seed(_world(self.world))
-        self.server = _DatedServer(self.sandbox)
+        self.server = SandboxServer(self.sandbox)
         self._stack.callback(self.server.close)
         self.server.listeners.append(self._hear)
         self.credentials: Mapping[str, Any] = self.sandbox.credentials()
@@ -296,6 +284,17 @@ def follow(url: str, redirect_uri: str) -> dict[str, str]:
     raise Broken("the consent page to lead back to the redirect address", "it redirects elsewhere")
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=len(World))
 def _world(world: World) -> MadeUpWorld:
-    return make_world(LARGE if world is World.LARGE else world.value)
+    if world is not World.SMALL:
+        return make_world(LARGE if world is World.LARGE else world.value)
+    demo = make_world(World.DEMO.value)
+    invoices = demo.invoices[:SMALL]
+    wanted = {c.key for c in demo.companies[:SMALL]} | {i.company for i in invoices}
+    sold = {p.key for p in demo.products[:SMALL]} | {line.product for i in invoices for line in i.lines}
+    return replace(
+        demo,
+        companies=tuple(c for c in demo.companies if c.key in wanted),
+        products=tuple(p for p in demo.products if p.key in sold),
+        invoices=invoices,
+    )

@@ -40,7 +40,7 @@ _MUCH_CAN_FAIL = 5
 
 @FAILING.promise(
     "blips", "A read goes on after a fault that passes: a 503, a reset connection, half an answer.",
-    world=World.DEMO, by_module=True,
+    world=World.SMALL, by_module=True,
 )  # fmt: skip
 def check_blips(case: Case) -> None:
     expected = {r.id for r in case.bench.read(case.module)[0]}
@@ -56,7 +56,7 @@ def check_blips(case: Case) -> None:
 
 
 @FAILING.promise(
-    "down", "While the remote is down every call raises RemoteUnavailable.", world=World.DEMO, by_module=True
+    "down", "While the remote is down every call raises RemoteUnavailable.", world=World.SMALL, by_module=True
 )
 def check_down(case: Case) -> None:
     bench = case.bench
@@ -86,7 +86,7 @@ def check_unreachable(case: Case) -> None:
 @FAILING.promise(
     "nonsense",
     "Broken JSON, an error page and an empty answer raise an error of the contract, no other exception.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_nonsense(case: Case) -> None:
@@ -122,7 +122,7 @@ def check_nonsense(case: Case) -> None:
 @FAILING.promise(
     "refused-call",
     "A call that the remote refuses as a whole raises an error a person can act on.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_refused_call(case: Case) -> None:
@@ -138,7 +138,7 @@ def check_refused_call(case: Case) -> None:
 
 
 @FAILING.promise(
-    "throttled", "A 429 is waited out as long as it asks, for reads and creates.", world=World.DEMO,
+    "throttled", "A 429 is waited out as long as it asks, for reads and creates.", world=World.SMALL,
     by_module=True,
 )  # fmt: skip
 def check_throttled(case: Case) -> None:
@@ -164,7 +164,7 @@ def check_throttled(case: Case) -> None:
 
 @FAILING.promise(
     "quota", "A 429 that will not clear within a pass raises QuotaExhausted with the time.",
-    world=World.DEMO, by_module=True,
+    world=World.SMALL, by_module=True,
 )  # fmt: skip
 def check_quota(case: Case) -> None:
     fault = Fault(
@@ -185,7 +185,7 @@ def check_quota(case: Case) -> None:
 @FAILING.promise(
     "create-refused",
     "A create that is answered with an error before it was stored leaves no record and no DONE.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_create_refused(case: Case) -> None:

@@ -16,7 +16,7 @@ _A_WHILE_S = 10.0
 @ITEMISING.promise(
     "items-stay",
     "An update of other fields leaves the items of a list as they are, ids included.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_items_stay(case: Case) -> None:
@@ -35,7 +35,7 @@ def check_items_stay(case: Case) -> None:
 @ITEMISING.promise(
     "items-change",
     "An item that is changed keeps its id, one removed goes, one added comes, the others stay.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_items_change(case: Case) -> None:
@@ -76,7 +76,7 @@ def check_items_change(case: Case) -> None:
 @ITEMISING.promise(
     "named-items",
     "A write of one named item of a list leaves the others alone.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_named_items(case: Case) -> None:

@@ -30,7 +30,7 @@ _ALWAYS = 50
 @LOSING.promise(
     "lost-answer",
     "A create whose answer is lost is UNKNOWN, and settle() then finds the one record.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_lost_answer(case: Case) -> None:
@@ -40,7 +40,7 @@ def check_lost_answer(case: Case) -> None:
 @LOSING.promise(
     "half-answer",
     "A create whose answer breaks off in the middle is UNKNOWN, and settle() finds the one record.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_half_answer(case: Case) -> None:
@@ -50,7 +50,7 @@ def check_half_answer(case: Case) -> None:
 @LOSING.promise(
     "broken-answer",
     "A create whose answer is not to be understood is UNKNOWN, and settle() finds the one record.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_broken_answer(case: Case) -> None:
@@ -60,7 +60,7 @@ def check_broken_answer(case: Case) -> None:
 @LOSING.promise(
     "error-after",
     "A create that is answered with 500 although it was stored is UNKNOWN, and settle() finds it.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_error_after(case: Case) -> None:
@@ -70,7 +70,7 @@ def check_error_after(case: Case) -> None:
 @LOSING.promise(
     "never-arrived",
     "settle() gives None for a create that never reached the remote.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_never_arrived(case: Case) -> None:
@@ -95,7 +95,7 @@ def check_never_arrived(case: Case) -> None:
 @LOSING.promise(
     "strangers",
     "settle() claims no record but its own, though another was made at the same time.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_strangers(case: Case) -> None:
@@ -121,7 +121,7 @@ def check_strangers(case: Case) -> None:
 @LOSING.promise(
     "settle-batch",
     "settle() answers for each of several creates, in order, and gives no record to two of them.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_settle_batch(case: Case) -> None:
@@ -142,7 +142,7 @@ def check_settle_batch(case: Case) -> None:
 @LOSING.promise(
     "batch-lost",
     "A whole batch whose answer is lost is UNKNOWN write by write, and nothing is made twice.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_batch_lost(case: Case) -> None:

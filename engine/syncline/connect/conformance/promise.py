@@ -27,7 +27,8 @@ class World(StrEnum):
     """What the sandbox holds when a check begins."""
 
     EMPTY = "empty"
-    DEMO = "demo"  # a small business: companies, products, documents
+    SMALL = "small"  # some of each kind: companies, products, documents
+    DEMO = "demo"  # a small business: hundreds of each
     LARGE = "large"  # more companies than any page holds
 
 

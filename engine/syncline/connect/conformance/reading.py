@@ -307,7 +307,7 @@ def _plain(value: Any) -> bool:
 @READING.promise(
     "idle",
     "Where nothing changed, a read from the cursor delivers nothing and takes at most two calls.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_idle(case: Case) -> None:
@@ -328,7 +328,7 @@ def check_idle(case: Case) -> None:
 @READING.promise(
     "changes",
     "An edit and a new record are delivered by the next read from the cursor, as they are now.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_changes(case: Case) -> None:
@@ -357,7 +357,7 @@ def check_changes(case: Case) -> None:
 @READING.promise(
     "same-second",
     "Edits in the very second of a read are delivered by the next one.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_same_second(case: Case) -> None:
@@ -383,7 +383,7 @@ def check_same_second(case: Case) -> None:
 @READING.promise(
     "deletions",
     "Where the capabilities say so, a deleted record is delivered as deleted.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_deletions(case: Case) -> None:
@@ -395,7 +395,7 @@ def check_deletions(case: Case) -> None:
 @READING.promise(
     "archivals",
     "Where records can be archived, an archived one is delivered as archived.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_archivals(case: Case) -> None:
@@ -427,7 +427,7 @@ def _expect_leaving(case: Case, action: str, state: State) -> None:
 @READING.promise(
     "by-id",
     "read_ids() gives exactly the records that exist, in one batch, and sees every write at once.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_by_id(case: Case) -> None:

@@ -44,13 +44,17 @@ class Report:
 
     @property
     def level(self) -> Level | None:
-        """The highest level all of whose promises, and those of the levels below, were tried and hold;
-        one that does not apply is no obstacle."""
+        """The highest level all of whose promises, and those of the levels below, were tried and hold.
+
+        One that does not apply is no obstacle, but a level of which nothing applies is not reached.
+        """
         reached = None
         for level in Level:
             names = {p.name for p in PROMISES if p.level is level}
             here = [f for f in self.findings if f.promise.level is level]
-            if {f.promise.name for f in here} != names or any(f.verdict is Verdict.FAILED for f in here):
+            verdicts = {f.verdict for f in here}
+            tried = {f.promise.name for f in here} == names
+            if not tried or Verdict.FAILED in verdicts or Verdict.HOLDS not in verdicts:
                 break
             reached = level
         return reached

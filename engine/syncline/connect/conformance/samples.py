@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from syncline.connect.conformance.bench import Bench, field_names
-from syncline.connect.conformance.promise import NotApplicable
+from syncline.connect.conformance.promise import Broken, NotApplicable
 from syncline.connect.contract import (
     Field,
     FieldType,
@@ -258,9 +258,17 @@ class Samples:
         for level in range(_LEVELS):
             outcome = self.create(module, self._compose(module, level))
             if outcome.kind is OutcomeKind.DONE:
+                self._expect_made(module, outcome)
                 return level
             said = told(outcome)
         raise NotApplicable(f"no record that the remote takes can be derived from the catalogue: {said}")
+
+    def _expect_made(self, module: RemoteModule, outcome: Outcome) -> Mapping[str, Any]:
+        """A DONE that made nothing must not pass for a remote that takes nothing."""
+        row = self.row(module, outcome.id) if outcome.id else None
+        if row is None:
+            raise Broken("a create that is DONE to have made the record it names", "the remote has none")
+        return row
 
     def _find_tag(self, module: RemoteModule) -> Field:
         texts = [
@@ -273,10 +281,9 @@ class Samples:
         for field in texts[:_TAG_TRIES]:
             text = self.text(field)
             outcome = self.create(module, {**self.new(module), field.name: text})
-            if outcome.kind is not OutcomeKind.DONE or outcome.id is None:
+            if outcome.kind is not OutcomeKind.DONE:
                 continue
-            row = json.dumps(self.row(module, outcome.id), default=str)
-            if json.dumps(text) in row:
+            if json.dumps(text) in json.dumps(self._expect_made(module, outcome), default=str):
                 return field
         raise NotApplicable("no text field of the catalogue takes free text")
 

@@ -50,7 +50,7 @@ def _listening() -> Iterator[_Listener]:
 @SECRECY.promise(
     "secrets",
     "No token, code or client secret is in any log record, error, outcome or repr, whatever goes wrong.",
-    world=World.DEMO,
+    world=World.SMALL,
 )
 def check_secrets(case: Case) -> None:
     bench = case.bench

@@ -37,7 +37,7 @@ _A_WHILE_S = 10.0
 
 
 @WRITING.promise(
-    "create", "A create stores one record and answers with its id.", world=World.DEMO, by_module=True
+    "create", "A create stores one record and answers with its id.", world=World.SMALL, by_module=True
 )
 def check_create(case: Case) -> None:
     values, text = case.samples.tagged(case.module)
@@ -57,7 +57,7 @@ def check_create(case: Case) -> None:
 @WRITING.promise(
     "create-batch",
     "A batch of creates gives one outcome a write, in order, with the version that reads give.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_create_batch(case: Case) -> None:
@@ -108,7 +108,7 @@ class _Trial:
 @WRITING.promise(
     "stored",
     "What is written to a plain field comes back by the next read, whatever its type.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_stored(case: Case) -> None:
@@ -124,7 +124,7 @@ def check_stored(case: Case) -> None:
 
 
 @WRITING.promise(
-    "only-sent", "An update changes the fields it names and no other.", world=World.DEMO, by_module=True
+    "only-sent", "An update changes the fields it names and no other.", world=World.SMALL, by_module=True
 )
 def check_only_sent(case: Case) -> None:
     wiped: list[str] = []
@@ -145,7 +145,7 @@ def check_only_sent(case: Case) -> None:
 
 
 @WRITING.promise(
-    "clearing", "None in an update empties a field that holds text.", world=World.DEMO, by_module=True
+    "clearing", "None in an update empties a field that holds text.", world=World.SMALL, by_module=True
 )
 def check_clearing(case: Case) -> None:
     module, samples = case.module, case.samples
@@ -176,7 +176,7 @@ def check_clearing(case: Case) -> None:
 @WRITING.promise(
     "update-batch",
     "A batch of updates changes each record as its own write says, with outcomes in order.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_update_batch(case: Case) -> None:
@@ -208,7 +208,7 @@ def check_update_batch(case: Case) -> None:
 @WRITING.promise(
     "same-key",
     "Where idempotency is declared, a create that is sent again makes no second record.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_same_key(case: Case) -> None:
@@ -233,7 +233,7 @@ def check_same_key(case: Case) -> None:
 @WRITING.promise(
     "one-bad",
     "A record that the remote refuses fails alone: the others of its batch are stored.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_one_bad(case: Case) -> None:
@@ -271,7 +271,7 @@ def check_one_bad(case: Case) -> None:
 
 
 @WRITING.promise(
-    "taken", "A unique value that another record holds gives TAKEN.", world=World.DEMO, by_module=True
+    "taken", "A unique value that another record holds gives TAKEN.", world=World.SMALL, by_module=True
 )
 def check_taken(case: Case) -> None:
     module, samples = case.module, case.samples
@@ -301,7 +301,7 @@ def check_taken(case: Case) -> None:
 
 
 @WRITING.promise(
-    "gone", "An update of a record that no longer exists gives GONE.", world=World.DEMO, by_module=True
+    "gone", "An update of a record that no longer exists gives GONE.", world=World.SMALL, by_module=True
 )
 def check_gone(case: Case) -> None:
     module, samples = case.module, case.samples
@@ -319,7 +319,7 @@ def check_gone(case: Case) -> None:
 @WRITING.promise(
     "conditional",
     "Where updates are conditional, one decided on an older version gives CONFLICT and changes nothing.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_conditional(case: Case) -> None:
@@ -357,7 +357,7 @@ def check_conditional(case: Case) -> None:
 @WRITING.promise(
     "archive",
     "Records can be archived and restored where that is declared.",
-    world=World.DEMO,
+    world=World.SMALL,
     by_module=True,
 )
 def check_archive(case: Case) -> None:
@@ -374,7 +374,9 @@ def check_archive(case: Case) -> None:
         expect(seen == state.value, f"the record to be {state.value} after {kind.value}", f"it is {seen}")
 
 
-@WRITING.promise("delete", "Records can be deleted where that is declared.", world=World.DEMO, by_module=True)
+@WRITING.promise(
+    "delete", "Records can be deleted where that is declared.", world=World.SMALL, by_module=True
+)
 def check_delete(case: Case) -> None:
     module, samples = case.module, case.samples
     if not module.capabilities.delete:

@@ -1,0 +1,51 @@
+"""The kit says of good connectors that they are good, and of broken ones what is broken."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import pytest
+from conformance_mutants import MUTANTS, OPENED, Mutant
+
+from syncline.connect.conformance import PROMISES, Level, Verdict, run
+from syncline.connect.contract import Connector
+from syncline.connect.plugins import load_plugins
+
+
+@lru_cache(maxsize=1)
+def installed() -> dict[str, Connector]:
+    return dict(load_plugins().connectors)
+
+
+BROKEN = [
+    pytest.param(name, mutant, id=f"{name}-{mutant.name}-{mutant.breaks}")
+    for name, connector in installed().items()
+    for mutant in MUTANTS
+    if mutant.fits(connector)
+]
+
+
+@pytest.mark.parametrize("name", sorted(installed()))
+def test_the_installed_connectors_keep_every_promise(name: str) -> None:
+    report = run(installed()[name])
+    failed = {f.promise.name: f.why for f in report.findings if f.verdict is Verdict.FAILED}
+    assert not failed
+    assert report.level is Level.SURVIVES
+    unclear = [f.promise.name for f in report.findings if f.verdict is Verdict.NOT_APPLICABLE and not f.why]
+    assert not unclear, "what does not apply has a reason"
+
+
+@pytest.mark.parametrize(("name", "mutant"), BROKEN)
+def test_a_broken_connector_fails_the_promise_it_breaks(name: str, mutant: Mutant) -> None:
+    report = run(mutant.make(installed()[name]), only=[mutant.breaks])
+    while OPENED:
+        OPENED.pop().close()
+    (finding,) = report.findings
+    assert finding.verdict is Verdict.FAILED, finding
+    assert finding.why, "a failure says what was expected and what was seen"
+    assert all("expected" in why and ", but " in why for why in finding.why)
+    assert not report.holds
+
+
+def test_every_promise_is_broken_by_some_connector() -> None:
+    assert {m.breaks for m in MUTANTS} == {p.name for p in PROMISES}
