@@ -521,11 +521,23 @@ class Expressions:
         return frozenset(found) if len(found) == uses else None
 
     def filter(self, name: str) -> Filter:
-        """The filter of that name, for use outside an expression; raises ExpressionError."""
-        try:
-            return {**FILTERS, **self.filters}[name]
-        except KeyError:
-            raise _unknown("filter", name, self.filter_names, name) from None
+        """The filter of that name, for use outside an expression; raises ExpressionError.
+
+        It raises ValueError for a value that it does not take, and ExpressionError when it fails itself.
+        """
+        found = {**FILTERS, **self.filters}.get(name)
+        if found is None:
+            raise _unknown("filter", name, self.filter_names, name)
+
+        def run(value: Any) -> Any:
+            try:
+                return found(value)
+            except ValueError:
+                raise
+            except Exception as error:  # an argument that is missing, or a plugin's own fault
+                raise ExpressionError(f"the filter {name} failed: {_first_line(error)}") from None
+
+        return run
 
     def _parse(self, source: str) -> nodes.Template:
         if len(source) > MAX_SOURCE:

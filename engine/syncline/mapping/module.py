@@ -214,7 +214,12 @@ class _SideMap:
         if self.rendered or self.where is not None or self.recheck is not None:
             names = {"record": View(values, self.known), "today": today, "value": None}
             self._project_expressions(record, names, result)
-        result.keys = [_key(get, values, filters) for get, filters in self.key_getters]
+        try:
+            result.keys = [_key(get, values, filters) for get, filters in self.key_getters]
+        except ExpressionError as error:
+            # Without its keys the record would match nothing, and be created a second time.
+            result.keys = [""] * len(self.key_getters)
+            result.faults["match"] = error.message
         lock = [record.lock.reason, sorted(record.lock.editable)] if record.lock else None
         marks = [own, record.state, result.in_scope, result.faults, lock, record.merged_into]
         result.print = hashlib.blake2b(exactjson.encode_sorted(marks), digest_size=16).digest()
@@ -363,6 +368,8 @@ def _key(get: Getter, values: Mapping[str, Any], filters: list[Callable[..., Any
             return ""
         for filter_ in filters:
             value = filter_(value)
+    except ExpressionError:
+        raise
     except ValueError:
         return ""
     return "" if value is None else str(value).strip()
