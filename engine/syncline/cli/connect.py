@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--grant-token", metavar="TOKEN", help="A code made by hand in the remote's console.")
 @click.option("--organisation", metavar="NAME", help="Which organisation, when the sign-in may use several.")
+@click.option("--relink", is_flag=True, help="Accept another organisation than the one connected before.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the callback (default: any).")
 def command(
     spec: Path,
@@ -36,6 +37,7 @@ def command(
     grant: str | None,
     grant_token: str | None,
     organisation: str | None,
+    relink: bool,
     port: int,
 ) -> None:
     """Sign in to SYSTEM (or to every system of the spec that is not connected) and choose its organisation.
@@ -70,7 +72,14 @@ def command(
         made = []
         for name in names:
             saved, account = connect_system(
-                work, name, grant=kind, grant_token=grant_token, send_to=send_to, choose=choose, port=port
+                work,
+                name,
+                grant=kind,
+                grant_token=grant_token,
+                send_to=send_to,
+                choose=choose,
+                port=port,
+                relink=relink,
             )
             made.append(
                 {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from syncline.connect.contract import Account, Connection, Connector, Grant, OAuth, Organisation
+from syncline.connect.errors import WrongOrganisation
 from syncline.connect.http import HttpClient, check_url
 from syncline.connect.oauth import Client, TokenEndpoint, Tokens, sign_in_by_code
 from syncline.errors import SynclineError
@@ -41,11 +42,14 @@ def connect_system(
     send_to: Callable[[str], None],
     choose: Choose,
     port: int,
+    relink: bool = False,
 ) -> tuple[SavedConnection, Account]:
     """Authorise a system of the spec and keep the connection, replacing the one it had.
 
-    ``send_to`` shows a person the URL of the consent page; ``choose`` is asked when the sign-in may use
-    several organisations and the spec names none. Raises SynclineError in all its branches.
+    Another organisation than the one connected before is refused unless ``relink``: its records would be
+    matched and written from the beginning. ``send_to`` shows a person the URL of the consent page; ``choose``
+    is asked when the sign-in may use several organisations and the spec names none. Raises SynclineError in
+    all its branches.
     """
     system = workspace.system(name)
     connector = workspace.connector(system)
@@ -72,6 +76,14 @@ def connect_system(
 
         organisation = _organisation(workspace, system, session(None).organisations(), choose)
         account: Account = session(organisation).check()
+    before = vault.load(workspace.spec.name, name)
+    if before is not None and before.organisation.id != account.organisation.id and not relink:
+        raise WrongOrganisation(
+            f"{name} is connected to {before.organisation.name} ({before.organisation.id}) and this sign-in"
+            f" is for {account.organisation.name} ({account.organisation.id}); the connection stays as it was",
+            fix="sign in to the same organisation, or give --relink to begin anew with the other one:"
+            " its records are then matched from the beginning, and the links to the old one rest",
+        )
     saved = vault.save(
         spec=workspace.spec.name,
         system=name,
