@@ -16,6 +16,7 @@ from syncline.mapping.module import ModuleMap
 from syncline.reconcile.order import order_modules
 from syncline.run.passes import PassResult, run_pass
 from syncline.run.scope import Scope, ScopeEnd
+from syncline.spec.digest import field_digests
 from syncline.spec.load import load_spec
 from syncline.spec.model import Spec
 from syncline.store.database import Database
@@ -109,7 +110,7 @@ class Pair:
                 right_module=module.right.module,
             )
             with self.database.write() as db:
-                scope_id = open_scope(db, key, self.spec.digests[module.name])
+                scope_id = open_scope(db, key, self.spec.digests[module.name], field_digests(module))
             ends = (
                 self._end(module.left.system, module.left.module),
                 self._end(module.right.system, module.right.module),

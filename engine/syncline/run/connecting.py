@@ -80,7 +80,7 @@ def connect_system(
     if before is not None and before.organisation.id != account.organisation.id and not relink:
         raise WrongOrganisation(
             f"{name} is connected to {before.organisation.name} ({before.organisation.id}) and this sign-in"
-            f" is for {account.organisation.name} ({account.organisation.id}); the connection stays as it was",
+            f" is for {account.organisation.name} ({account.organisation.id}); nothing was changed",
             fix="sign in to the same organisation, or give --relink to begin anew with the other one:"
             " its records are then matched from the beginning, and the links to the old one rest",
         )

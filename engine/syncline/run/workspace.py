@@ -28,6 +28,7 @@ from syncline.mapping.module import ModuleMap
 from syncline.reconcile.order import order_modules
 from syncline.run.installed import installed_plugins
 from syncline.run.scope import Scope, ScopeEnd
+from syncline.spec.digest import field_digests
 from syncline.spec.load import Loaded, load_spec
 from syncline.spec.model import EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
@@ -282,7 +283,7 @@ class Workspace:
         digest = self.spec.digests[module.name]
         with self.database.write() as db:
             fence(db, kept.lease)
-            scope = open_scope(db, self.scope_key(module, left, right), digest)
+            scope = open_scope(db, self.scope_key(module, left, right), digest, field_digests(module))
         return Scope(
             module=module,
             maps=ModuleMap(module, (ends[0].remote, ends[1].remote), self.expressions),

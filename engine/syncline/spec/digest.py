@@ -28,6 +28,17 @@ def module_digests(spec: Spec, macros: Iterable[MacroSource]) -> dict[str, str]:
     return digests
 
 
+def field_digests(module: Module) -> dict[str, str]:
+    """By map: 16 hexadecimal digits that change when what its value is does: its paths, transforms, reference,
+    pairs of values or items; not its direction or rules."""
+    digests = {}
+    for fmap in module.fields.values():
+        told = {k: v for k, v in _map(fmap).items() if k in ("paths", "to", "ref", "each", "values")}
+        text = json.dumps(told, sort_keys=True, ensure_ascii=False, default=_json)
+        digests[fmap.name] = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return digests
+
+
 def _module(module: Module) -> dict[str, Any]:
     return {
         "ends": [[end.system, end.module] for end in (module.left, module.right)],

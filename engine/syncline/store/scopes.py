@@ -15,6 +15,9 @@ from syncline.store import tables as t
 from syncline.store.ids import next_id
 
 
+_BATCH = 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScopeKey:
     """What makes a scope: other organisations or other remote modules are another scope, with other links."""
@@ -33,25 +36,51 @@ def find_scope(db: Connection, key: ScopeKey) -> int | None:
     return found
 
 
-def open_scope(db: Connection, key: ScopeKey, digest: str) -> int:
+def open_scope(db: Connection, key: ScopeKey, digest: str, fields: Mapping[str, str]) -> int:
     """The id of a scope, made on first sight.
 
-    When the module's ``digest`` is another than last time, every record is read again and compared afresh:
-    cursors and the prints of rows are dropped, links stay.
+    ``digest``: of everything that decides the module's values; ``fields``: of each map. When the module is
+    another than last time, every record is read again and compared afresh: cursors and prints are dropped,
+    links stay. A map that now means another value is one that the ends have never agreed on.
     """
+    told = exactjson.encode({"module": digest, "fields": dict(fields)})
     row = db.execute(sa.select(t.scope.c.id, t.scope.c.digest).where(*_same(key))).first()
     if row is None:
-        scope = next_id()
+        made = next_id()
         values = {name: getattr(key, name) for name in ScopeKey.__slots__}
-        db.execute(sa.insert(t.scope).values(id=scope, digest=digest, **values))
-        return scope
+        db.execute(sa.insert(t.scope).values(id=made, digest=told, **values))
+        return made
     scope = int(row.id)
-    if row.digest != digest:
-        db.execute(sa.update(t.scope).where(t.scope.c.id == scope).values(digest=digest))
-        db.execute(sa.delete(t.cursor).where(t.cursor.c.scope == scope))
-        db.execute(sa.update(t.staged).where(t.staged.c.scope == scope).values(print=b""))
-        db.execute(sa.update(t.link).where(t.link.c.scope == scope).values(left_print=b"", right_print=b""))
+    before = exactjson.decode(row.digest)
+    if before["module"] == digest:
+        return scope
+    db.execute(sa.update(t.scope).where(t.scope.c.id == scope).values(digest=told))
+    db.execute(sa.delete(t.cursor).where(t.cursor.c.scope == scope))
+    db.execute(sa.update(t.staged).where(t.staged.c.scope == scope).values(print=b""))
+    db.execute(sa.update(t.link).where(t.link.c.scope == scope).values(left_print=b"", right_print=b""))
+    reopened = {name for name, old in before["fields"].items() if fields.get(name, old) != old}
+    if reopened:
+        _reopen(db, scope, reopened)
     return scope
+
+
+def _reopen(db: Connection, scope: int, names: set[str]) -> None:
+    """Mark maps as never agreed on, in every link of a scope, a batch at a time."""
+    c = t.link.c
+    last = 0
+    while True:
+        query = sa.select(c.id, c.open).where(c.scope == scope, c.id > last).order_by(c.id).limit(_BATCH)
+        rows = db.execute(query).all()
+        if not rows:
+            return
+        last = rows[-1].id
+        changed = [
+            {"k_id": row.id, "n_open": exactjson.encode(sorted(names.union(exactjson.decode(row.open))))}
+            for row in rows
+        ]
+        db.execute(
+            sa.update(t.link).where(c.id == sa.bindparam("k_id")).values(open=sa.bindparam("n_open")), changed
+        )
 
 
 def begin_pass(db: Connection, spec: str, verb: str, who: str, now: datetime) -> int:

@@ -519,3 +519,14 @@ def test_a_changed_spec_reads_everything_again_and_writes_only_what_differs(pair
     assert [c for c in pair.b.calls if c[0] == "write"] == [("write", "people", 1)]
     quiet(pair)
     assert pair.a.rows["people"][left]["note"] == "hello"
+
+
+def test_a_map_that_is_aimed_at_another_field_is_compared_as_on_a_first_meeting(pair: Pair) -> None:
+    left, right = met(pair, note=None)
+    pair.b.person("people", right, note="555")
+    pair.spec = pair.load(SPEC.replace("phone: {a: phone, b: phone}", "phone: {a: phone, b: note}"))
+    pair.run()
+    assert pair.a.rows["people"][left]["phone"] == "1"
+    assert pair.b.rows["people"][right]["note"] == "1"
+    assert any('"lost":"555"' in event.detail for event in events(pair, "updated"))
+    quiet(pair)
