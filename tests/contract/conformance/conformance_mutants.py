@@ -427,7 +427,7 @@ class PagesByOffset(Wrapped):
         if cursor is not None:
             yield from self.inner.read(module, cursor, fields)
             return
-        start, size, after = 0, 1000, None
+        start, size, after = 0, 1500, None
         while True:
             records: list[Record] = []
             for page in self.inner.read(module, None, fields):

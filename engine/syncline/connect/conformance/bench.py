@@ -35,7 +35,7 @@ from syncline.connect.tokens import SavedTokens, TokenKeeper
 from syncline.connect.waiting import Waiting
 
 #: More records than one page of any remote that was looked at holds.
-LARGE = 2_500
+LARGE = 2_100
 #: Enough to refer to, and quick to read.
 SMALL = 12
 _REDIRECTS = 5

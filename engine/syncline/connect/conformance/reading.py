@@ -64,12 +64,8 @@ def _expect_complete(case: Case) -> None:
     strangers = set(times).difference(*(top_texts(row) for row in rows)) if rows else set(times)
     expect(not strangers, "records that the remote has", f"{len(strangers)} ids are unknown to it")
     live = sum(record.state is State.LIVE for record in records)
-    missed = [row for row in unread if _is_there(case, row)]
-    expect(
-        not missed,
-        f"all {len(rows)} records of the remote",
-        f"{len(missed)} were left out",
-    )
+    missed = _still_there(case, unread)
+    expect(not missed, f"all {len(rows)} records of the remote", f"{missed} were left out")
     counted = case.bench.session.count(module.name)
     if counted is None:
         case.note("count() cannot say, so the number is compared with the sandbox alone")
@@ -80,14 +76,13 @@ def _expect_complete(case: Case) -> None:
     expect(counted == live, f"the {live} live records that were read to be counted", f"count() is {counted}")
 
 
-def _is_there(case: Case, row: Mapping[str, Any]) -> bool:
-    """Whether a row that a read left out is live all the same, asked by every text that may be its id."""
+def _still_there(case: Case, rows: Sequence[Mapping[str, Any]]) -> int:
+    """How many of the rows that a read left out are live all the same, asked by every text in them that
+    may be an id."""
     known = next((r.id for r in case.samples.known(case.module)), "")
-    shaped = [text for text in top_texts(row) if len(text) == len(known) and " " not in text]
-    return any(
-        record is not None and record.state is State.LIVE
-        for record in (case.bench.read_one(case.module, text) for text in shaped)
-    )
+    shaped = {text for row in rows for text in top_texts(row) if len(text) == len(known) and " " not in text}
+    found = case.samples.read_many(case.module, sorted(shaped))
+    return sum(record.state is State.LIVE for record in found.values())
 
 
 @READING.promise("lookups", "Look-up modules are read whole, each record once.", world=World.DEMO)
@@ -247,7 +242,7 @@ def check_moving(case: Case) -> None:
     if len(pages) < 2:
         raise NotApplicable("all its records came on one page")
     field = case.samples.tag(module).name
-    everything = {record.id for record in bench.read(module)[0]}
+    everything = {record.id for records, _, _ in pages for record in records}
     reading = bench.pages(module)
     first = next(reading)
     read = {record.id: record for record in first.records}
