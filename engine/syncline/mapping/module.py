@@ -13,6 +13,7 @@ from syncline.connect.contract import Field, FieldType, Item, Items, Record, Rem
 from syncline.mapping.canonical import Canonical, canonical, check_storable
 from syncline.mapping.expressions import Compiled, ExpressionError, Expressions, View
 from syncline.mapping.fields import field_at
+from syncline.mapping.filters import text
 from syncline.mapping.missing import MISSING
 from syncline.mapping.paths import Getter, Path, parse_path
 from syncline.spec.model import Direction, FieldMap, Module
@@ -321,21 +322,28 @@ def _project_list(
         rows = absent
         if rows is MISSING:
             return
+    if rows is not None and not isinstance(rows, (list, tuple)):
+        result.faults[entry.name] = "it is not a list"
+        return
     item_id = end.field.item_id if end.field else None
     items = []
     for place, row in enumerate(rows or (), 1):
         item: dict[str, Any] = {}
-        if item_id is not None and row.get(item_id) is not None:
-            item[ITEM_ID] = str(row[item_id])
-        for sub in end.items:
-            sub_end = sub.ends[side]
-            if sub_end.get is None:
-                continue
-            try:
-                value = sub_end.get(row)
-                item[sub.name] = sub_end.form(None if value is MISSING else value)
-            except ValueError as error:
-                result.faults[entry.name] = f"item {place}, {sub.name}: {error}"
+        at = ""
+        try:
+            if not isinstance(row, Mapping):
+                raise ValueError("it is not a group of values")
+            if item_id is not None and row.get(item_id) is not None:
+                item[ITEM_ID] = text(row[item_id])
+            for sub in end.items:
+                sub_end = sub.ends[side]
+                if sub_end.get is not None:
+                    at = f", {sub.name}"
+                    value = sub_end.get(row)
+                    item[sub.name] = sub_end.form(None if value is MISSING else value)
+        except ValueError as error:
+            result.faults[entry.name] = f"item {place}{at}: {error}"
+            return
         items.append(item)
     result.own[entry.name] = items
 

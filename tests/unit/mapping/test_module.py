@@ -216,6 +216,8 @@ def test_nothing_is_made_against_the_direction(maps: ModuleMap) -> None:
         ),
         pytest.param(R, {"terms": "soon"}, "since", "value of another shape at since", id="another shape"),
         pytest.param(R, {"phones": "1"}, "phone", "another shape", id="another shape of a list"),
+        pytest.param(R, {"lines": "1"}, "lines", "it is not a list", id="a text for a list"),
+        pytest.param(R, {"lines": ["1"]}, "lines", "item 1: it is not a group", id="a text for an item"),
         pytest.param(
             L, {"lines": [{"price": "x"}]}, "lines", "item 1, price: 'x' is not a", id="inside an item"
         ),
