@@ -13,7 +13,7 @@ The body of an operation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,9 +50,11 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
     """Decide everything that is pending. Returns the records (side, id) whose other end must be read again
     before they can be decided."""
     for rule in range(len(scope.module.match)):
-        with transaction() as db:
-            scope.fence(db)
-            _match(scope, db, rule)
+        after: int | None = 0
+        while after is not None:
+            with transaction() as db:
+                scope.fence(db)
+                after = _match(scope, db, rule, after)
     again: set[tuple[Side, str]] = set()
     while True:
         with transaction() as db:
@@ -69,49 +71,37 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
 # --- first meetings ------------------------------------------------------------------------------
 
 
-def _match(scope: Scope, db: Connection, rule: int) -> None:
-    """Link the pairs of one rule, and let what it leaves unclear rest for a person."""
+def _match(scope: Scope, db: Connection, rule: int, after: int) -> int | None:
+    """Link the pairs that one rule finds for some pending rows, and let what it leaves unclear rest for a
+    person. Returns where to go on, None at the end."""
     ledger, match = scope.ledger, scope.module.match[rule]
+    groups, last = ledger.key_groups(db, rule, after, BATCH)
     agree = [scope.maps.by_name[name] for name in match.agree]
     links, notes, questions, resting, clear = [], [], [], [], []
-    for groups in _bunched(ledger.key_groups(db, rule)):
-        people = [_candidates(scope, db, side, [(g[1], g[2])[side] for g in groups], agree) for side in Side]
-        for key, left_ids, right_ids in groups:
-            lefts = [people[0][i] for i in left_ids if i in people[0]]
-            rights = [people[1][i] for i in right_ids if i in people[1]]
-            found = match_group(lefts, rights, agree)
-            for left_id, right_id in found.pairs:
-                link = _new_link(scope, left_id, right_id, {"rule": rule, "key": key})
-                links.append(link)
-                clear += [("ambiguous", f"0:{left_id}"), ("ambiguous", f"1:{right_id}")]
-                detail = {"rule": str(match.place), "key": key, "left": left_id, "right": right_id}
-                notes.append(Audit(event="linked", link=link.id, detail=detail))
-            for (side, record), others in found.unclear.items():
-                case = {"side": int(side), "record": record, "key": key, "others": list(others)}
-                case["rule"] = str(match.place)
-                questions.append(Question(kind="ambiguous", subject=f"{int(side)}:{record}", detail=case))
-                why = f"may be the same as {', '.join(others[:5])} ({key!r})"
-                resting.append((int(side), record, "ambiguous", why, None, 0))
+    people = [_candidates(scope, db, side, [(g[1], g[2])[side] for g in groups], agree) for side in Side]
+    for key, left_ids, right_ids in groups:
+        lefts = [people[0][i] for i in left_ids if i in people[0]]
+        rights = [people[1][i] for i in right_ids if i in people[1]]
+        found = match_group(lefts, rights, agree)
+        for left_id, right_id in found.pairs:
+            link = _new_link(scope, left_id, right_id, {"rule": rule, "key": key})
+            links.append(link)
+            clear += [("ambiguous", f"0:{left_id}"), ("ambiguous", f"1:{right_id}")]
+            detail = {"rule": str(match.place), "key": key, "left": left_id, "right": right_id}
+            notes.append(Audit(event="linked", link=link.id, detail=detail))
+        for (side, record), others in found.unclear.items():
+            case = {"side": int(side), "record": record, "key": key, "others": list(others)}
+            case["rule"] = str(match.place)
+            questions.append(Question(kind="ambiguous", subject=f"{int(side)}:{record}", detail=case))
+            why = f"may be the same as {', '.join(others[:5])} ({key!r})"
+            resting.append((int(side), record, "ambiguous", why, None, 0))
     ledger.insert_links(db, links)
     ledger.write_audit(db, scope.pass_id, scope.now(), notes)
     ledger.withdraw(db, clear)
     ledger.ask(db, scope.pass_id, scope.now(), questions)
     ledger.rest(db, resting)
     scope.totals.linked += len(links)
-
-
-_Group = tuple[str, list[str], list[str]]
-
-
-def _bunched(groups: Iterator[_Group]) -> Iterator[list[_Group]]:
-    bunch: list[_Group] = []
-    for group in groups:
-        bunch.append(group)
-        if len(bunch) == BATCH:
-            yield bunch
-            bunch = []
-    if bunch:
-        yield bunch
+    return last
 
 
 def _candidates(

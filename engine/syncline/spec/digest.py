@@ -29,8 +29,8 @@ def module_digests(spec: Spec, macros: Iterable[MacroSource]) -> dict[str, str]:
 
 
 def field_digests(module: Module) -> dict[str, str]:
-    """By map: 16 hexadecimal digits that change when what its value is does: its paths, transforms, reference,
-    pairs of values or items; not its direction or rules."""
+    """By map: 16 hexadecimal digits that change when what its value is does: its paths, transforms,
+    reference, pairs of values or items; not its direction or rules."""
     digests = {}
     for fmap in module.fields.values():
         told = {k: v for k, v in _map(fmap).items() if k in ("paths", "to", "ref", "each", "values")}

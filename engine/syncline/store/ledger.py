@@ -288,44 +288,36 @@ class Ledger:
         if rows:
             db.execute(sa.insert(t.match_key), rows)
 
-    def key_groups(self, db: Connection, rule: int) -> Iterator[tuple[str, list[str], list[str]]]:
-        """For each key of a rule that both ends have, and that a record without link which is pending has:
-        the records of the left and of the right end. Ordered by key."""
-        k, s = t.match_key.alias("k"), t.staged
-        fresh = (
-            sa.select(k.c.key)
-            .join(
-                s,
-                sa.and_(
-                    s.c.scope == k.c.scope,
-                    s.c.side == k.c.side,
-                    s.c.record == k.c.record,
-                    s.c.status == "pending",
-                ),
-            )
-            .where(k.c.scope == self.scope, k.c.rule == rule)
+    def key_groups(
+        self, db: Connection, rule: int, after: int, limit: int
+    ) -> tuple[list[tuple[str, list[str], list[str]]], int | None]:
+        """The groups of records that share a key of a rule, for the keys of some pending rows.
+
+        ``after``: the ``seq`` that the rows come after, at most ``limit`` of them. Returns, for each key that
+        both ends have, the records of the left and of the right end; and the last row's ``seq``, None when
+        there was none. A key comes again when more of its rows are pending than one call looks at.
+        """
+        s, m = t.staged.c, t.match_key.c
+        page = (
+            sa.select(s.side, s.record, s.seq)
+            .where(s.scope == self.scope, s.status == "pending", s.seq > after)
+            .order_by(s.seq)
+            .limit(limit)
         )
-        m = t.match_key.c
-        both = (
-            sa.select(m.key)
-            .where(m.scope == self.scope, m.rule == rule, m.key.in_(fresh))
-            .group_by(m.key)
-            .having(sa.func.count(sa.distinct(m.side)) == 2)
-        )
-        query = (
-            sa.select(m.key, m.side, m.record)
-            .where(m.scope == self.scope, m.rule == rule, m.key.in_(both))
-            .order_by(m.key)
-        )
-        group: tuple[str, list[str], list[str]] | None = None
-        for key, side, record in db.execute(query).fetchall():
-            if group is None or group[0] != key:
-                if group is not None:
-                    yield group
-                group = (key, [], [])
-            (group[1], group[2])[side].append(record)
-        if group is not None:
-            yield group
+        rows = db.execute(page).all()
+        if not rows:
+            return [], None
+        keys: set[str] = set()
+        for side in (0, 1):
+            mine = sa.select(m.key).where(m.scope == self.scope, m.side == side, m.rule == rule)
+            records = [row.record for row in rows if row.side == side]
+            keys.update(row.key for row in _chunked(db, mine, m.record, records))
+        members = sa.select(m.key, m.side, m.record).where(m.scope == self.scope, m.rule == rule)
+        groups: dict[str, tuple[list[str], list[str]]] = {}
+        for key, side, record in _chunked(db, members, m.key, sorted(keys)):
+            groups.setdefault(key, ([], []))[side].append(record)
+        found = [(key, left, right) for key, (left, right) in groups.items() if left and right]
+        return sorted(found), rows[-1].seq
 
     # --- links -----------------------------------------------------------------------------------
 

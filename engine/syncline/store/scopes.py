@@ -14,7 +14,6 @@ from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.ids import next_id
 
-
 _BATCH = 1000
 
 
