@@ -415,11 +415,17 @@ class _Harden(NodeTransformer):
 class _Names(Context):
     """The names of one evaluation. Made for each, and so without what only whole templates need."""
 
-    def __init__(self, environment: _Environment, parent: dict[str, Any], eval_ctx: EvalContext) -> None:
+    def __init__(
+        self,
+        environment: _Environment,
+        parent: dict[str, Any],
+        eval_ctx: EvalContext,
+        names: Mapping[str, Any],
+    ) -> None:
         self.environment = environment
         self.parent = parent
         self.eval_ctx = eval_ctx
-        self.vars = {}
+        self.vars = dict(names)
         self.exported_vars = set()
 
     def resolve_or_missing(self, key: str) -> Any:
@@ -583,8 +589,7 @@ class Expressions:
         eval_ctx = EvalContext(environment)
 
         def evaluate(names: Mapping[str, Any]) -> Any:
-            context = _Names(environment, macros, eval_ctx)
-            context.vars.update(names)
+            context = _Names(environment, macros, eval_ctx, names)
             for _ in root(context):
                 pass
             return _plain(context.vars["result"])
@@ -597,8 +602,7 @@ class Expressions:
         eval_ctx = EvalContext(environment)
 
         def evaluate(names: Mapping[str, Any]) -> Any:
-            context = _Names(environment, macros, eval_ctx)
-            context.vars.update(names)
+            context = _Names(environment, macros, eval_ctx, names)
             return _joined(root(context))
 
         return _guarded(evaluate)

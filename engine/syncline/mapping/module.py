@@ -234,7 +234,7 @@ class _SideMap:
             if seen != name and name not in result.own:
                 continue
             try:
-                result.own[seen] = rendering(record.values, result.own.get(name), names)
+                result.own[seen] = rendering(result.own.get(name), names)
             except ValueError as error:
                 result.faults[name] = str(error)
         if self.where is not None and live:
@@ -250,29 +250,24 @@ class _SideMap:
                 result.faults["recheck"] = error.message
 
     def render(self, record: Record, projection: Projection, today: str) -> None:
-        values, own, out, faults = record.values, projection.own, projection.out, projection.faults
-        names = {"record": View(values, self.known), "today": today, "value": None}
+        own, out, faults = projection.own, projection.out, projection.faults
+        names = {"record": View(record.values, self.known), "today": today, "value": None}
         for name, seen, rendering in self.outgoing:
             if seen is not None:
                 if seen in own:
                     out[name] = own[seen]
             elif name in own and name not in faults:
                 try:
-                    out[name] = rendering(values, own[name], names)
+                    out[name] = rendering(own[name], names)
                 except ValueError as error:
                     faults[name] = str(error)
 
 
-_Rendering = Callable[[Mapping[str, Any], Any, dict[str, Any]], Any]
-
-
-def _rendering(entry: MapEntry, side: Side) -> _Rendering:
-    """From a record's values, the map's own value and the names of an expression to what the other end would
-    store; raises ValueError when it cannot."""
+def _rendering(entry: MapEntry, side: Side) -> Carry:
+    """As :attr:`EndMap.carry`, for lists too."""
     if entry.is_list:
-        return lambda values, own, names: _render_list(entry, side, own, values, names)
-    carry = entry.ends[side].carry
-    return lambda values, own, names: carry(own, names)
+        return lambda own, names: _render_list(entry, side, own, names)
+    return entry.ends[side].carry
 
 
 def _as_it_is(value: Any, names: dict[str, Any]) -> Any:
@@ -287,6 +282,8 @@ def _carry(fmap: FieldMap, side: Side, transform: Compiled | None, target: Field
     form = canonical(target) if target is not None else _pass
     judged = target if target is not None and _may_refuse(target) else None
     counterparts = _translation(fmap, side)
+    if transform is None and counterparts is None and judged is None:
+        return lambda value, names: form(value)
 
     def carry(value: Any, names: dict[str, Any]) -> Any:
         if transform is not None:
@@ -349,11 +346,11 @@ def _project_list(
 
 
 def _render_list(
-    entry: MapEntry, side: Side, own: list[dict[str, Any]], values: Mapping[str, Any], names: dict[str, Any]
+    entry: MapEntry, side: Side, own: list[dict[str, Any]], names: dict[str, Any]
 ) -> list[dict[str, Any]]:
     end = entry.ends[side]
     assert end.get is not None
-    rows = end.get(values) or ()
+    rows = end.get(names["record"].values_) or ()
     result = []
     for place, (row, item) in enumerate(zip(rows, own, strict=True), 1):
         inner = {**names, "record": View(row, None), "parent": names["record"]}
