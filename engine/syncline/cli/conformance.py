@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,7 @@ from syncline.errors import SynclineError
 
 if TYPE_CHECKING:
     from syncline.connect.conformance import Finding, Report
+    from syncline.connect.contract import Catalogue
 
 
 @click.command("conformance")
@@ -43,20 +45,23 @@ def command(connector: str, as_json: bool, only: tuple[str, ...]) -> int:
             guess = nearest(name, names)
             hint = f"did you mean {guess}?" if guess else f"one of: {', '.join(names)}"
             raise click.BadParameter(f"no promise {name!r}; {hint}", param_hint="--only")
-    report = run(plugins.connectors[connector], only=only, heard=_silent if as_json else _tell)
+    tested = plugins.connectors[connector]
+    report = run(tested, only=only, heard=_silent if as_json else _tell)
     if as_json:
-        print_json(to_json(report))
+        print_json(to_json(report, tested.catalogue()))
     else:
         _summarise(report, len(names))
     return Exit.DONE if report.holds else Exit.FAILED
 
 
-def to_json(report: Report) -> dict[str, Any]:
-    """``level``: ``null`` when not even the first was reached, or not all of it was tried."""
+def to_json(report: Report, catalogue: Catalogue) -> dict[str, Any]:
+    """``level``: ``null`` when not even the first was reached, or not all of it was tried.
+    ``capabilities``: what the connector claims of each module, which is what the promises were tried on."""
     return {
         "connector": report.connector,
         "level": report.level.value if report.level else None,
         "holds": report.holds,
+        "capabilities": {m.name: asdict(m.capabilities) for m in catalogue.modules if not m.lookup},
         "promises": [
             {
                 "name": f.promise.name,

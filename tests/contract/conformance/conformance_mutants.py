@@ -604,27 +604,15 @@ class Shouts(Sending):
 class WipesOtherFields(Sending):
     """Sends every plain text of the record, empty where nothing was said."""
 
-    def write(self, module: str, writes: Sequence[Write]) -> Sequence[Outcome]:
-        if writes[0].kind is WriteKind.CREATE:
-            texts = [f for f in self.fields_of(module) if _free(f)]
-            writes = [
-                replace(w, values={**{f.name: "Filled" for f in texts[:3]}, **w.values}) for w in writes
-            ]
-        return super().write(module, writes)
-
     def send(self, module: str, write: Write) -> Write:
         if write.kind is not WriteKind.UPDATE:
             return write
-        nothing = {f.name: None for f in self.fields_of(module) if _free(f)}
+        nothing = {f.name: None for f in self.fields_of(module) if f.type is FieldType.TEXT and _free(f)}
         return replace(write, values={**nothing, **write.values})
 
 
 def _free(field: Field) -> bool:
-    return (
-        field.type is FieldType.TEXT
-        and not (field.read_only or field.required or field.unique or field.create_only)
-        and any(word in field.name for word in ("Description", "Reference", "First", "City", "Department"))
-    )
+    return not (field.read_only or field.required or field.unique or field.create_only)
 
 
 @mutant("clearing")
@@ -843,6 +831,21 @@ class OneOutcomeForAll(Wrapped):
     def write(self, module: str, writes: Sequence[Write]) -> Sequence[Outcome]:
         outcomes = self.inner.write(module, writes)
         return outcomes[:1] if outcomes[0].kind is OutcomeKind.UNKNOWN else outcomes
+
+
+@mutant("lost-update")
+class LostUpdateRaises(Judging):
+    def judge(self, outcome: Outcome, write: Write) -> Outcome:
+        if outcome.kind is OutcomeKind.UNKNOWN and write.kind is WriteKind.UPDATE:
+            raise RemoteUnavailable(outcome.message)
+        return outcome
+
+
+@mutant("lost-update")
+class LostUpdateIsRefused(Judging):
+    def judge(self, outcome: Outcome, write: Write) -> Outcome:
+        lost = outcome.kind is OutcomeKind.UNKNOWN and write.kind is WriteKind.UPDATE
+        return replace(outcome, kind=OutcomeKind.REFUSED) if lost else outcome
 
 
 @mutant("never-arrived", "create-refused")

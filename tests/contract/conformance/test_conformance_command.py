@@ -64,6 +64,9 @@ def test_json(broken: Connector) -> None:
     verdicts = {p["name"]: p["verdict"] for p in told["promises"]}
     assert verdicts == {"limits": "ok", "form": "failed"}
     assert all(p["promised"] and p["level"] for p in told["promises"])
+    assert {"create_batch", "conditional", "idempotency_s"} <= next(
+        iter(told["capabilities"].values())
+    ).keys()
     assert told["promises"][1]["why"]
 
 

@@ -96,6 +96,14 @@ class Bench:
         self._signed_in: tuple[Session, HttpClient, MemoryTokens] | None = None
 
     def __enter__(self) -> Bench:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def _start(self) -> None:
         # The remote's limits have a promise of their own; elsewhere they would only move the clock.
         self.sandbox = self.connector.sandbox(SandboxSettings(limits=False, clock=self.clock))
         self.sandbox.seed(_world(self.world))
@@ -106,7 +114,6 @@ class Bench:
         self.options: dict[str, Any] = {"base_url": self.server.base_url}
         self.client = Client(id=self.credentials["client_id"], secret=self.credentials["client_secret"])
         self.endpoint = self._stack.enter_context(closing(TokenEndpoint(waiting=self.waiting)))
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

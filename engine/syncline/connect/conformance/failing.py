@@ -190,12 +190,19 @@ def check_quota(case: Case) -> None:
 )
 def check_create_refused(case: Case) -> None:
     module, samples = case.module, case.samples
-    for status in (503, 500, 400, 403):
+    for kind, status in (
+        (FaultKind.STATUS, 503),
+        (FaultKind.STATUS, 500),
+        (FaultKind.STATUS, 400),
+        (FaultKind.STATUS, 403),
+        (FaultKind.HTML, 200),
+        (FaultKind.HTML, 502),
+    ):
         learnt, known_text = samples.tagged(module)
         arm_call(
             case,
             lambda learnt=learnt: samples.create(module, learnt),  # type: ignore[misc]
-            Fault(kind=FaultKind.STATUS, status=status, times=_ALWAYS),
+            Fault(kind=kind, status=status, times=_ALWAYS),
             holding=known_text,
         )
         values, text = samples.tagged(module)

@@ -25,6 +25,7 @@ from syncline.connect.sandbox import Fault, FaultKind
 LOSING = Chapter(Level.SURVIVES)
 #: More than any client repeats.
 _ALWAYS = 50
+_A_WHILE_S = 10.0
 
 
 @LOSING.promise(
@@ -164,6 +165,39 @@ def check_batch_lost(case: Case) -> None:
         _expect_holds(case, found.id, text)
         count = _count(case, text)
         expect(count == 1, "one record for each write", f"there are {count}")
+
+
+@LOSING.promise(
+    "lost-update",
+    "An update whose answer is lost is UNKNOWN, never an error or a refusal.",
+    world=World.SMALL,
+    by_module=True,
+)
+def check_lost_update(case: Case) -> None:
+    bench, module, samples = case.bench, case.module, case.samples
+    if not module.capabilities.update_batch:
+        raise NotApplicable("its records cannot be updated")
+    field = samples.tag(module)
+    record = samples.make(module)
+
+    def update(text: str) -> Sequence[Outcome]:
+        bench.advance(_A_WHILE_S)
+        fresh = bench.read_one(module, record.id)
+        write = samples.write(WriteKind.UPDATE, values={field.name: text}, record=fresh)
+        return _written(case, [write])
+
+    for kind in (FaultKind.LOSE, FaultKind.STATUS_AFTER, FaultKind.MALFORMED):
+        learnt, text = samples.text(field), samples.text(field)
+        # The path may hold the record's id, so the update that is learnt from is of the same record.
+        arm_call(case, lambda learnt=learnt: update(learnt), Fault(kind=kind, status=500), holding=learnt)  # type: ignore[misc]
+        outcome = update(text)[0]
+        bench.sandbox.faults.clear()
+        expect(
+            outcome.kind in (OutcomeKind.UNKNOWN, OutcomeKind.DONE),
+            f"UNKNOWN of an update whose answer was lost ({kind.value})",
+            f"the outcome is {told(outcome)}",
+        )
+        _expect_holds(case, record.id, text)
 
 
 # --- around one create -------------------------------------------------------------------------------

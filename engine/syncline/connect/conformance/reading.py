@@ -190,18 +190,22 @@ def check_fields(case: Case) -> None:
     module = case.module
     records = {r.id: r for r in case.bench.read(module)[0]}
     texts = {f.name for f in module.fields if f.type is FieldType.TEXT}
+    compared = 0
     for row in case.bench.rows(module):
         record = next((records[text] for text in top_texts(row) if text in records), None)
         if record is None or record.state is State.DELETED:
             continue
         for name in texts & row.keys():
             held = row[name]
-            if isinstance(held, str) and held.strip() and not held.startswith(("19", "20")):
+            if isinstance(held, str) and held.strip():
+                compared += 1
                 expect(
                     record.values.get(name) == held,
                     f"{name} of record {record.id} as the remote holds it, {held!r:.40}",
                     f"the read says {record.values.get(name)!r:.40}",
                 )
+    if not compared:
+        raise NotApplicable("no record of the sandbox holds a text under a field's name")
 
 
 def _several_pages(case: Case) -> Iterator[tuple[list[Record], str, bool]]:
