@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from functools import lru_cache
 
+import conformance_mutants as mutants
 import pytest
 from conformance_mutants import MUTANTS, OPENED, Mutant
 
@@ -27,7 +29,9 @@ BROKEN = [
 
 @pytest.mark.parametrize("name", sorted(installed()))
 def test_the_installed_connectors_keep_every_promise(name: str) -> None:
+    started = time.monotonic()
     report = run(installed()[name])
+    assert time.monotonic() - started < 60
     failed = {f.promise.name: f.why for f in report.findings if f.verdict is Verdict.FAILED}
     assert not failed
     assert report.level is Level.SURVIVES
@@ -49,3 +53,19 @@ def test_a_broken_connector_fails_the_promise_it_breaks(name: str, mutant: Mutan
 
 def test_every_promise_is_broken_by_some_connector() -> None:
     assert {m.breaks for m in MUTANTS} == {p.name for p in PROMISES}
+
+
+@pytest.mark.parametrize(
+    ("mutant", "level"),
+    [
+        pytest.param(mutants.ForgetsDeleted, Level.READS, id="forgets-deleted"),
+        pytest.param(mutants.KeepsNothing, Level.WRITES, id="keeps-nothing"),
+        pytest.param(mutants.OneOutcomeForAll, Level.SURVIVES, id="one-outcome-for-all"),
+    ],
+)
+def test_a_broken_promise_fails_alone_in_its_level(mutant: type[mutants.Wrapped], level: Level) -> None:
+    (breaks,) = (m.breaks for m in MUTANTS if m.name == mutant.__name__)
+    connector = mutants.WrappedConnector(installed()[min(installed())], mutant)
+    names = [p.name for p in PROMISES if p.level is level]
+    report = run(connector, only=names)
+    assert [f.promise.name for f in report.findings if f.verdict is Verdict.FAILED] == [breaks]
