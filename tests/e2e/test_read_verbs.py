@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from tests.e2e.conftest import Client, Sandboxes
 
 from syncline.cli.main import cli
@@ -32,10 +32,8 @@ class Day:
 
 
 @pytest.fixture(scope="module")
-def day(start_sandboxes: Callable[..., Sandboxes], new_client: Callable[..., Client]) -> Day:
-    sandboxes = start_sandboxes("demo")
-    client = new_client(sandboxes)
-    assert client.run("sync").code == 4
+def day(sandboxes: Sandboxes, acme: Client) -> Day:
+    client = acme
     linked = client.run("log", "--event", "linked", "--module", "accounts", "--limit", "1", "--json").lines[0]
     account, contact = linked["records"]["crm"], linked["records"]["books"]
     edit(sandboxes, "zoho-crm", "Accounts", account, {"Phone": "0400 111 111"})
@@ -68,7 +66,9 @@ def test_status_tells_what_rests_and_what_a_person_must_decide(day: Day) -> None
     assert told["systems"]["crm"]["status"] == told["systems"]["books"]["status"] == "connected"
     assert told["modules"]["accounts"]["resting"]["ambiguous"] > 0
     assert told["modules"]["invoices"]["resting"]["locked"] == 1
-    assert [row["verb"] for row in told["passes"]] == ["sync", "sync"]
+    assert told["modules"]["invoices"]["links"] > 500
+    assert {row["verb"] for row in told["passes"]} >= {"sync"}
+    assert len(told["passes"]) >= 2
     people = day.client.run("status")
     assert people.code == 4
     assert re.search(r"^accounts: \d+ links; resting: \d+ ambiguous;", people.out, re.MULTILINE)
@@ -167,8 +167,14 @@ def test_doctor_names_what_is_wrong_with_a_connection(day: Day) -> None:
     assert checks["connection books"]["fix"]
 
 
-def test_reading_verbs_write_nothing(day: Day) -> None:
+def run_here(client: Client, *words: str) -> Result:
+    """A command line in this process, whose start-up would else be most of its time."""
+    return CliRunner().invoke(cli, words, env=client.environ, standalone_mode=False)
+
+
+def test_reading_verbs_write_nothing(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in the remotes nor, but for the calls that are counted, in the state."""
+    monkeypatch.chdir(day.client.spec.parent)
     before = remembered(day.client)
     day.sandboxes.control("DELETE", "requests")
     for arguments in (
@@ -178,7 +184,8 @@ def test_reading_verbs_write_nothing(day: Day) -> None:
         ("discover", "books", "Contacts"),
         ("doctor",),
     ):
-        day.client.run(arguments[0], *arguments[1:])
+        done = run_here(day.client, arguments[0], "acme.yaml", *arguments[1:])
+        assert done.exception is None
     assert remembered(day.client) == before
     rows = day.sandboxes.control("GET", "requests")["requests"]
     assert {row["method"] for row in rows if row["count"] and "token" not in row["path"]} == {"GET"}
@@ -195,21 +202,20 @@ def remembered(client: Client) -> dict[str, int]:
         }
 
 
-def test_without_a_state_nothing_is_made(sandboxes: Sandboxes, new_client: Callable[..., Client]) -> None:
+def test_without_a_state_nothing_is_made(
+    sandboxes: Sandboxes, new_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = new_client(sandboxes, connect=False)
-    for arguments in (("status",), ("log",), ("explain", "accounts", "1")):
-        done = client.run(arguments[0], *arguments[1:])
-        assert done.code == 1
-        assert "there is no state yet" in done.err
-    assert client.run("discover", "crm", "--json").json["source"] == "built-in"
-    assert client.run("doctor").code == 1
+    done = client.run("status")
+    assert done.code == 1
+    assert "there is no state yet" in done.err
+    monkeypatch.chdir(client.spec.parent)
+    for words in (("log", "acme.yaml"), ("explain", "acme.yaml", "accounts", "1")):
+        assert "there is no state yet" in str(run_here(client, *words).exception)
+    built_in = run_here(client, "discover", "acme.yaml", "crm", "--json")
+    assert json.loads(built_in.stdout)["source"] == "built-in"
+    assert run_here(client, "doctor", "acme.yaml").return_value == 1
     assert not (client.spec.parent / ".syncline").exists()
-
-
-def test_a_client_synced_once_is_told_as_such(acme: Client) -> None:
-    told = acme.run("status", "--json").json
-    assert told["modules"]["invoices"]["links"] > 500
-    assert told["passes"][-1]["verb"] == "sync"
 
 
 # --- the guide -----------------------------------------------------------------------------------
@@ -230,8 +236,7 @@ def test_every_command_of_the_guide_works(day: Day, monkeypatch: pytest.MonkeyPa
         program, *words = command.split()
         assert program == "syncline"
         arguments = [names.get(word, word) for word in words]
-        # In this process: a command line's start-up would be most of its time.
-        done = CliRunner().invoke(cli, arguments, env=day.client.environ, standalone_mode=False)
+        done = run_here(day.client, *arguments)
         assert done.exception is None, f"{command}: {done.exception}"
         assert done.return_value in (None, 0, 4), f"{command}: {done.output}"
         if "--json" in arguments:
