@@ -276,8 +276,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(obj, Undefined):
             str(obj)
         if obj is None:
-            what = f"nothing has no {_named(argument)}: guard it with 'if' or the default filter"
-            return self.undefined(hint=what)
+            return None  # as a path has it: what lies inside nothing is nothing
         return self.undefined(hint=f"{_named(argument)} cannot be asked for here")
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805

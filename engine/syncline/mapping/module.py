@@ -22,6 +22,8 @@ from syncline.spec.model import Direction, FieldMap, Module
 ITEM_ID = "#"
 #: The ending of the name under which a transform that reads the whole record is remembered.
 RENDERED = ">"
+#: The name under which a failing ``where`` stands among the faults, where no map can be called so.
+FILTER_FAULT = "(where)"
 
 
 class Side(IntEnum):
@@ -220,7 +222,7 @@ class _SideMap:
         except ExpressionError as error:
             # Without its keys the record would match nothing, and be created a second time.
             result.keys = [""] * len(self.key_getters)
-            result.faults["match"] = error.message
+            result.faults["(match)"] = error.message
         lock = [record.lock.reason, sorted(record.lock.editable)] if record.lock else None
         marks = [own, record.state, result.in_scope, result.faults, lock, record.merged_into]
         result.print = hashlib.blake2b(exactjson.encode_sorted(marks), digest_size=16).digest()
@@ -241,13 +243,13 @@ class _SideMap:
             try:
                 result.in_scope = bool(self.where(names))
             except ExpressionError as error:
-                result.faults["where"] = error.message
+                result.faults[FILTER_FAULT] = error.message
         if self.recheck is not None and live:
             try:
                 day = self.recheck(names)
                 result.recheck = str(day)[:10] if day else None
             except ExpressionError as error:
-                result.faults["recheck"] = error.message
+                result.faults["(recheck)"] = error.message
 
     def render(self, record: Record, projection: Projection, today: str) -> None:
         own, out, faults = projection.own, projection.out, projection.faults

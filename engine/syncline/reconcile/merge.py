@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from syncline.mapping.filters import blank
-from syncline.mapping.missing import MISSING
+from syncline.mapping.missing import MISSING, Missing
 from syncline.mapping.module import ITEM_ID, MapEntry, Side
 from syncline.spec.model import ConflictRule
 from syncline.spec.problems import Place
@@ -175,6 +175,8 @@ def _unreadable(edit: Edit) -> bool:
 
 
 def _agree(entry: MapEntry, edits: tuple[Edit, Edit], flows: Sequence[bool]) -> bool:
+    if entry.is_list and all(flows) and _items_agree(entry, *edits):
+        return True
     return any(
         flows[side.other]
         and edits[side].out is not MISSING
@@ -182,6 +184,22 @@ def _agree(entry: MapEntry, edits: tuple[Edit, Edit], flows: Sequence[bool]) -> 
         and same(entry, edits[side.other].value, edits[side].out)
         for side in Side
     )
+
+
+def _items_agree(entry: MapEntry, left: Edit, right: Edit) -> bool:
+    """Whether two lists are the same, each value of each item seen from whichever end it is the same from: a
+    discount that is a rate here and an amount there agrees from one end, a tax code from the other."""
+    lists = (left.value, right.value, left.out, right.out)
+    if any(isinstance(items, Missing) for items in lists) or len({len(items or ()) for items in lists}) > 1:
+        return False
+    for mine, theirs, as_theirs, as_mine in zip(*(items or () for items in lists), strict=True):
+        for sub in entry.ends[Side.LEFT].items:
+            name = sub.name
+            forward = name in as_theirs and same(sub, theirs.get(name), as_theirs[name])
+            backward = name in as_mine and same(sub, mine.get(name), as_mine[name])
+            if (name in as_theirs or name in as_mine) and not forward and not backward:
+                return False
+    return True
 
 
 def _conflict(

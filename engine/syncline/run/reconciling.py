@@ -22,7 +22,7 @@ from sqlalchemy.engine import Connection
 
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
-from syncline.mapping.module import RENDERED, MapEntry, Side
+from syncline.mapping.module import FILTER_FAULT, RENDERED, MapEntry, Side
 from syncline.reconcile.match import Candidate, match_group
 from syncline.reconcile.merge import (
     Edit,
@@ -304,6 +304,10 @@ class _Batch:
         self._links.append(link)
         if link.ids[0] is None or link.ids[1] is None:
             self._rest(rows, "writing", "its counterpart is being created")
+            return
+        unclear = next((row for row in rows if FILTER_FAULT in row.faults), None)
+        if unclear is not None:
+            self._refuse(rows, f"where: {unclear.faults[FILTER_FAULT]}")
             return
         live = link.states == before == ["live", "live"]
         if not live and self._decide_states(pair, before):

@@ -285,7 +285,7 @@ def test_a_record_whose_key_a_filter_cannot_make_is_at_fault_and_not_without_a_k
 
     text = SPEC.replace("name | fold", "name | broken")
     projection = compiled(tmp_path, text, {"broken": broken}).project(L, record(name="x"), DAY)
-    assert projection.faults == {"match": "the filter broken failed: out of order"}
+    assert projection.faults == {"(match)": "the filter broken failed: out of order"}
     assert projection.keys == ["", ""]
 
 

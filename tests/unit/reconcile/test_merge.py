@@ -488,3 +488,14 @@ def test_which_end_is_newer(left_s: float | None, right_s: float | None, expecte
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
     left, right = (None if s is None else noon + timedelta(seconds=s) for s in (left_s, right_s))
     assert newer_side(left, right) is expected
+
+
+def test_a_list_agrees_when_each_value_does_from_either_end() -> None:
+    """A discount that is an amount here and a rate there, a tax that is a list here and a code there."""
+    lines, ask = list_entry("discount", "tax"), prefer("ask")
+    left = Edit(value=[{"discount": 5, "tax": "rich"}], out=[{"discount": 5, "tax": "S"}])
+    right = Edit(value=[{"discount": None, "tax": "S"}], out=[{"discount": 5, "tax": "plain"}])
+    verdict = decide_field(lines, left, right, ask, preferred=None, newer=None)
+    assert verdict.outcome is Outcome.AGREE
+    other = Edit(value=[{"discount": None, "tax": "S"}], out=[{"discount": 6, "tax": "plain"}])
+    assert decide_field(lines, left, other, ask, preferred=None, newer=None).outcome is Outcome.ASK
