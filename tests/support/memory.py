@@ -43,6 +43,7 @@ class MemoryRemote:
         self.clock = datetime(2026, 1, 1, tzinfo=UTC)
         self.calls: list[tuple[str, str, int]] = []
         self.refuse: Callable[[Write], str | None] = lambda write: None
+        self.unique: tuple[str, ...] = ()
         self.lose: Callable[[Write], bool] = lambda write: False
         self.rewrite: Callable[[str, Any], Any] = lambda name, value: value
         self._ticks = itertools.count(1)
@@ -139,6 +140,9 @@ class MemorySession(Session):
         remote, capabilities = self.remote, self.remote.modules[module].capabilities
         if (why := remote.refuse(write)) is not None:
             return Outcome(kind=OutcomeKind.REFUSED, message=why)
+        taken = next((name for name in self.remote.unique if self._held(module, write, name)), None)
+        if taken is not None:
+            return Outcome(kind=OutcomeKind.TAKEN, message=f"{taken} is taken", field=taken)
         record = write.id
         if write.kind is not WriteKind.CREATE and record not in remote.rows[module]:
             return Outcome(kind=OutcomeKind.GONE, message="unknown id")
@@ -164,6 +168,11 @@ class MemorySession(Session):
         if capabilities.returns_stored:
             return Outcome(kind=OutcomeKind.DONE, id=record, version=stored.version, record=stored)
         return Outcome(kind=OutcomeKind.DONE, id=record, version=stored.version)
+
+    def _held(self, module: str, write: Write, name: str) -> bool:
+        rows = self.remote.rows[module]
+        value = write.values.get(name)
+        return value is not None and any(row.get(name) == value for i, row in rows.items() if i != write.id)
 
     def settle(self, module: str, sent: Sequence[SentWrite]) -> Sequence[Outcome | None]:
         made = {meta.get("key"): record for record, meta in self.remote.meta[module].items()}

@@ -180,12 +180,15 @@ class _Batch:
     _settled: list[tuple[int, str]] = field(default_factory=list)
     _resting: list[tuple[int, str, str, str, Any, int]] = field(default_factory=list)
     _references: References = field(init=False)
+    _asked: dict[int, dict[tuple[str, str], dict[str, Any]]] = field(init=False)
 
     def decide(self) -> None:
         pairs, alone = self._pairs()
+        self._asked = self.scope.ledger.asked(self.db, [pair.link.id for pair in pairs])
         everyone = [row for pair in pairs for row in pair.rows if row is not None] + alone
         self._references = References(self.scope, self.db, everyone)
         for pair in pairs:
+            self._withdrawn.extend(self._asked.get(pair.link.id, ()))  # what still stands is put again
             self._decide_pair(pair)
         for row in alone:
             self._decide_alone(row)
@@ -227,7 +230,7 @@ class _Batch:
 
     def _decide_alone(self, row: Staged) -> None:
         scope, side = self.scope, Side(row.side)
-        self._withdrawn.append(("ambiguous", f"{row.side}:{row.record}"))
+        self._withdrawn += [(kind, f"{row.side}:{row.record}") for kind in ("ambiguous", "taken")]
         why = self._no_create(row, side)
         if why is not None:
             self._rest([row], "parked", why)
@@ -393,8 +396,9 @@ class _Batch:
             self._agree(pair, name, merge.verdicts[name])
         again = self._need_again(pair, merge)
         locked = self._drop_locked(pair, merge)
-        written = self._write(pair, merge, alone=not locked and not _outstanding(merge))
-        self._conclude(pair, merge, locked, written=written, again=again)
+        taken = self._drop_taken(pair, merge)
+        written = self._write(pair, merge, alone=not locked and not taken and not _outstanding(merge))
+        self._conclude(pair, merge, locked, taken, written=written, again=again)
 
     def _edit(self, pair: _Pair, entry: MapEntry, side: Side) -> Edit:
         link, row, name = pair.link, pair.rows[side], entry.name
@@ -424,7 +428,6 @@ class _Batch:
             if row is not None:
                 _rebase(link, side, row, name)
         link.open.discard(name)
-        self._withdrawn.append(("conflict", f"{link.id}:{name}"))
         if verdict.outcome is Outcome.DRIFT:
             detail = {"fields": {name: {"why": verdict.why}}}
             self._audit.append(Audit(event="drift", link=link.id, detail=detail))
@@ -454,6 +457,23 @@ class _Batch:
                     locked[name] = lock["reason"]
         return locked
 
+    def _drop_taken(self, pair: _Pair, merge: Merge) -> dict[str, str]:
+        """Take out the values that the remote has refused because another record holds them, so that the
+        other fields go on; a value that has changed since is tried. The remote's words by map."""
+        link = pair.link
+        taken: dict[str, str] = {}
+        for detail in self._asked.get(link.id, {}).values():
+            name = str(detail.get("field"))
+            for side in Side:
+                if "tried" in detail and pending_mark(merge.writes[side].get(name)) == detail["tried"]:
+                    del merge.writes[side][name]
+                    taken[name] = detail["message"]
+                    question = Question(
+                        kind="conflict", subject=f"{link.id}:{name}", link=link.id, detail=detail
+                    )
+                    self._questions.append(question)
+        return taken
+
     def _write(self, pair: _Pair, merge: Merge, *, alone: bool) -> bool:
         both = bool(merge.writes[0]) and bool(merge.writes[1])
         for side in Side:
@@ -480,7 +500,14 @@ class _Batch:
         return any(merge.writes)
 
     def _conclude(
-        self, pair: _Pair, merge: Merge, locked: dict[str, str], *, written: bool, again: bool
+        self,
+        pair: _Pair,
+        merge: Merge,
+        locked: dict[str, str],
+        taken: dict[str, str],
+        *,
+        written: bool,
+        again: bool,
     ) -> None:
         rows, link = [row for row in pair.rows if row is not None], pair.link
         for name in merge.of(Outcome.ASK):
@@ -496,6 +523,8 @@ class _Batch:
         held = {n: merge.verdicts[n].why for n in merge.of(Outcome.HELD) if self._faulty(pair, n)}
         if asked := merge.of(Outcome.ASK):
             self._rest(rows, "conflict", f"both ends changed {', '.join(asked)}")
+        elif taken:
+            self._rest(rows, "conflict", "; ".join(f"{name}: {why}" for name, why in taken.items()))
         elif waits := merge.of(Outcome.WAIT):
             self._rest(rows, "waiting", merge.verdicts[waits[0]].why)
         elif held:

@@ -226,11 +226,21 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                     stale.append(operation.record or "")
                 case OutcomeKind.GONE:
                     failures.gone(operation, outcome, links[operation.link])
+                case OutcomeKind.TAKEN if names := _maps_of(scope, side, operation, outcome):
+                    failures.taken(operation, outcome, names, links[operation.link])
                 case OutcomeKind.RETRY | OutcomeKind.REFUSED | OutcomeKind.TAKEN:
                     failures.refused(operation, outcome)
         done.save(now)
         failures.save(db, now)
     return stale
+
+
+def _maps_of(scope: Scope, side: Side, operation: Operation, outcome: Outcome) -> list[str]:
+    """The maps of an update that wrote the remote field at fault."""
+    if operation.kind != WriteKind.UPDATE or outcome.field is None:
+        return []
+    paths = {name: scope.maps.by_name[name].ends[side].path for name in operation.body["fields"]}
+    return [name for name, path in paths.items() if path is not None and path.root == outcome.field]
 
 
 class _Done:
@@ -423,6 +433,21 @@ class _Failures:
             Audit(event="gone", link=link.id, side=self._side, record=operation.record, detail=detail)
         )
         self._unstage.extend(self._rows(operation))
+
+    def taken(self, operation: Operation, outcome: Outcome, names: Sequence[str], link: Link) -> None:
+        """Another record holds a unique value: a person must decide about it, and the other fields go on."""
+        self._closed.append((operation.id, "taken", outcome.message, operation.record))
+        detail: dict[str, Any] = {"message": outcome.message, "other": outcome.other_id}
+        for name in names:
+            ends = {"left": link.base[0].get(name), "right": link.base[1].get(name)}
+            ends["left" if self._side is Side.RIGHT else "right"] = operation.body["fields"][name]["own"]
+            tried = {"field": name, "tried": operation.body["fields"][name]["set"], **ends, **detail}
+            subject = f"{link.id}:{name}"
+            self._questions.append(Question(kind="conflict", subject=subject, link=link.id, detail=tried))
+        self._audit.append(
+            Audit(event="taken", link=link.id, side=self._side, record=operation.record, detail=detail)
+        )
+        self._wake.extend(self._rows(operation))
 
     def refused(self, operation: Operation, outcome: Outcome) -> None:
         scope = self._scope

@@ -520,6 +520,15 @@ class Ledger:
             for r in db.execute(query)
         ]
 
+    def asked(self, db: Connection, links: Sequence[int]) -> dict[int, dict[tuple[str, str], dict[str, Any]]]:
+        """The open questions about links: by link, then by (kind, subject), the detail."""
+        c = t.question.c
+        query = sa.select(t.question).where(c.scope == self.scope)
+        found: dict[int, dict[tuple[str, str], dict[str, Any]]] = {}
+        for row in _chunked(db, query, c.link, links):
+            found.setdefault(row.link, {})[row.kind, row.subject] = exactjson.decode(row.detail)
+        return found
+
     def count_questions(self, db: Connection) -> dict[str, int]:
         c = t.question.c
         query = sa.select(c.kind, sa.func.count()).where(c.scope == self.scope).group_by(c.kind)

@@ -143,6 +143,17 @@ def test_a_conflict_that_asks_holds_the_field_and_lets_others_go(pair: Pair) -> 
     quiet(pair)
 
 
+def test_a_conflict_that_one_end_gives_up_is_asked_no_more(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.a.person("people", left, email="l@x.y")
+    pair.b.person("people", right, email="r@x.y")
+    assert pair.run().status == "attention"
+    pair.b.person("people", right, email="a@x.y")
+    assert pair.run().status == "done"
+    assert pair.b.rows["people"][right]["email"] == "l@x.y"
+    quiet(pair)
+
+
 def test_the_same_edit_at_both_ends_is_no_conflict(pair: Pair) -> None:
     left, right = met(pair)
     pair.a.person("people", left, email="n@x.y")
@@ -237,6 +248,26 @@ def test_a_refused_record_fails_alone_and_is_tried_again_later(pair: Pair) -> No
     pair.now += timedelta(minutes=6)
     assert pair.run().status == "done"
     assert len(pair.b.rows["people"]) == 2
+    quiet(pair)
+
+
+def test_a_name_that_is_taken_is_asked_about_and_the_other_fields_go_on(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.b.unique = ("name",)
+    pair.b.person("people", name="Zenith", tax="77")
+    pair.run()
+    pair.a.person("people", left, name="Zenith", phone="2")
+    result = pair.run()
+    assert result.status == "attention"
+    assert result.modules["people"]["conflicts"] == 1
+    assert pair.b.rows["people"][right]["phone"] == "2"
+    assert pair.b.rows["people"][right]["name"] == "Acme"
+    pair.b.calls.clear()
+    pair.run()
+    assert [c for c in pair.b.calls if c[0] == "write"] == []
+    pair.a.person("people", left, name="Zenith Two")
+    assert pair.run().status == "done"
+    assert pair.b.rows["people"][right]["name"] == "Zenith Two"
     quiet(pair)
 
 
