@@ -30,7 +30,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "syncline-setup.json"
 CONSTRAINTS = ROOT / "constraints.txt"
 #: What makes editable wheels, in the environment itself: so it is pinned too, and fetched once.
-BUILDERS = ("hatchling", "editables")
+BUILDERS = ("hatchling", "editables", "setuptools")
 #: The three distributions, the engine first: each folder has a pyproject.toml.
 PROJECTS = (ROOT, ROOT / "plugins" / "xero", ROOT / "plugins" / "zoho")
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
