@@ -80,15 +80,27 @@ def test_a_revoked_sign_in_asks_to_connect_again(client: Client, empty: Sandboxe
     assert "Traceback" not in done.err
 
 
-def test_a_remote_that_is_down_fails_its_modules_and_nothing_is_lost(
-    start_sandboxes: Callable[..., Sandboxes], new_client: Callable[..., Client]
-) -> None:
-    own = start_sandboxes("2", "--limits", "off")
-    client = new_client(own)
+def test_a_connection_is_not_taken_to_another_address(client: Client) -> None:
     client.environ["XERO_BASE_URL"] = "http://127.0.0.1:9"
     done = client.run("sync")
     assert done.code == 1
     assert "connected to xero at another address" in done.err
+
+
+def test_a_remote_that_is_down_is_told_and_the_next_pass_goes_on(
+    start_sandboxes: Callable[..., Sandboxes], new_client: Callable[..., Client]
+) -> None:
+    own = start_sandboxes("2", "--limits", "off")
+    client = new_client(own)
+    own.control("POST", "faults", {"system": "xero", "kind": "refuse", "times": 1000})
+    down = client.run("sync")
+    own.control("DELETE", "faults")
+    assert down.code == 1
+    assert "books broke off" in down.err
+    assert "the next pass tries again" in down.err
+    again = client.run("sync", "--json")
+    assert again.code == 0
+    assert again.json["modules"]["accounts"]["linked"] == 2
 
 
 @pytest.mark.parametrize("address", ["http://books.example.com", "ftp://127.0.0.1", "127.0.0.1:80"])
