@@ -1,6 +1,8 @@
-"""Each test begins without the secrets of the sandboxes before it."""
+"""What the tests of the kit share."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
@@ -8,8 +10,15 @@ from syncline.connect import secrets
 
 
 @pytest.fixture(autouse=True)
-def few_secrets() -> None:
-    """Hundreds of sign-ins would make the pattern that masks their tokens longer and longer."""
-    with secrets._secrets._lock:
-        secrets._secrets._known.clear()
-        secrets._secrets._pattern = None
+def few_secrets() -> Iterator[None]:
+    """A registry of secrets for each test: a kit signs in hundreds of times, and masking is as slow as the
+    registry is long. What other tests registered is there again afterwards."""
+    registry = secrets._secrets
+    with registry._lock:
+        before = registry._known.copy()
+        registry._known.clear()
+        registry._pattern = None
+    yield
+    with registry._lock:
+        registry._known.update(before)
+        registry._pattern = None
