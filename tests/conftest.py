@@ -14,7 +14,6 @@ import pytest
 
 from syncline.store.database import Database, open_store
 
-
 # A change must not fail for what another seed would have found; at a desk every run tries something new.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):

@@ -88,7 +88,7 @@ class Client:
     secret: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
-        register(self.secret)
+        register(self.secret, lasting=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

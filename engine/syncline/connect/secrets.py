@@ -40,16 +40,23 @@ class Secrets:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, None] = OrderedDict()
+        self._lasting: dict[str, None] = {}
         self._pattern: re.Pattern[str] | None = None
         self._lock = threading.Lock()
 
-    def register(self, *values: str | None) -> None:
-        """Never show these again, as they are or as they look in a URL. Short and empty ones are ignored."""
+    def register(self, *values: str | None, lasting: bool = False) -> None:
+        """Never show these again, as they are or as they look in a URL. Short and empty ones are ignored.
+        ``lasting``: not a token that others take the place of, so never forgotten."""
         with self._lock:
             for value in values:
                 if not value or len(value) < _SHORTEST:
                     continue
                 for form in {value, quote(value, safe=""), quote_plus(value)}:
+                    if lasting and form not in self._lasting:
+                        self._lasting[form] = None
+                        self._pattern = None
+                    if lasting or form in self._lasting:
+                        continue
                     if form in self._known:
                         self._known.move_to_end(form)
                         continue
@@ -62,9 +69,9 @@ class Secrets:
     def redact(self, text: str) -> str:
         """The text with every known secret, and every value behind a secret's name, masked."""
         with self._lock:
-            if self._pattern is None and self._known:
+            if self._pattern is None and (self._known or self._lasting):
                 # The longest first: a secret that begins like another must not leave its tail behind.
-                longest_first = sorted(self._known, key=len, reverse=True)
+                longest_first = sorted([*self._known, *self._lasting], key=len, reverse=True)
                 self._pattern = re.compile("|".join(map(re.escape, longest_first)))
             pattern = self._pattern
         if pattern is not None:

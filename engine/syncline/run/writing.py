@@ -97,7 +97,11 @@ def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) 
 
 def _batch_size(scope: Scope, side: Side, kind: WriteKind) -> int:
     capabilities = scope.ends[side].remote.capabilities
-    size = capabilities.create_batch if kind is WriteKind.CREATE else capabilities.update_batch
+    if kind is WriteKind.CREATE:
+        return max(1, capabilities.create_batch)
+    size = capabilities.update_batch
+    if not capabilities.conditional:
+        size = min(size, capabilities.read_ids_batch)  # so that one look before the write is one call
     return max(1, size)
 
 

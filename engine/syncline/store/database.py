@@ -180,8 +180,10 @@ def _open_sqlite(url: URL) -> Database:
     path = Path(url.database)
     _prepare_file(path)
     # Hidden parameters: an error must not print people's data, nor a token.
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
-    reading = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000})
+    # Lists of many lengths make many statements: a large cache of them would hold on to megabytes.
+    arguments = {"timeout": BUSY_MS / 1000, "cached_statements": 16}
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=arguments)
+    reading = sa.create_engine(url, hide_parameters=True, connect_args=arguments)
     for each, begin in ((engine, "BEGIN IMMEDIATE"), (reading, "BEGIN")):
         _on_sqlite_connect(each, read_only=each is reading)
         _on_sqlite_begin(each, begin)

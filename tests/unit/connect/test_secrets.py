@@ -71,3 +71,11 @@ def test_a_log_handler_with_the_filter_never_writes_a_secret() -> None:
     assert known not in written
     assert unknown not in written
     assert f"ValueError: token={MASK} and {MASK}" in written
+
+
+def test_a_lasting_secret_is_masked_however_many_tokens_follow() -> None:
+    secrets = Secrets()
+    secrets.register("the client's own secret", lasting=True)
+    for number in range(5_000):
+        secrets.register(f"access token {number:06d}")
+    assert secrets.redact("sent the client's own secret") == f"sent {MASK}"

@@ -43,6 +43,15 @@ def test_migrations_make_exactly_the_tables_of_this_program(database: Database) 
         assert compare_metadata(context, metadata) == []
 
 
+def _options(connection: sa.Connection, table: str) -> list[str]:
+    """How SQLite keeps a table, beyond its columns."""
+    if connection.dialect.name != "sqlite":
+        return []
+    query = sa.text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
+    made = str(connection.scalar(query, {"name": table}))
+    return [option for option in ("WITHOUT ROWID", "STRICT") if option in made.rpartition(")")[2].upper()]
+
+
 def _shape(database: Database) -> dict[str, Any]:
     """Every table with columns, keys, constraints and indexes, as the database itself tells them."""
     with database.read() as connection:
@@ -59,9 +68,7 @@ def _shape(database: Database) -> dict[str, Any]:
                     (*f["constrained_columns"], f["referred_table"]) for f in inspector.get_foreign_keys(name)
                 ),
                 "indexes": sorted((i["name"] or "", *i["column_names"]) for i in inspector.get_indexes(name)),
-                "options": {
-                    k: v for k, v in inspector.get_table_options(name).items() if k.startswith("sqlite")
-                },
+                "options": _options(connection, name),
             }
             for name in inspector.get_table_names()
             if name != migrations.VERSION_TABLE
