@@ -291,16 +291,20 @@ class Ledger:
     def key_groups(
         self, db: Connection, rule: int, after: int, limit: int
     ) -> tuple[list[tuple[str, list[str], list[str]]], int | None]:
-        """The groups of records that share a key of a rule, for the keys of some pending rows.
+        """The groups of records that share a key of a rule, for the keys of some pending rows without a link.
 
         ``after``: the ``seq`` that the rows come after, at most ``limit`` of them. Returns, for each key that
         both ends have, the records of the left and of the right end; and the last row's ``seq``, None when
         there was none. A key comes again when more of its rows are pending than one call looks at.
         """
-        s, m = t.staged.c, t.match_key.c
+        s, m, k = t.staged.c, t.match_key.c, t.link.c
+        linked = [
+            sa.exists().where(k.scope == self.scope, own == s.record) for own in (k.left_id, k.right_id)
+        ]
         page = (
             sa.select(s.side, s.record, s.seq)
             .where(s.scope == self.scope, s.status == "pending", s.seq > after)
+            .where(sa.or_(s.side == 1, ~linked[0]), sa.or_(s.side == 0, ~linked[1]))
             .order_by(s.seq)
             .limit(limit)
         )
