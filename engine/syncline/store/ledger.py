@@ -132,10 +132,6 @@ class Ledger:
     def save_cursor(self, db: Connection, side: int, value: str, now: datetime) -> None:
         upsert(db, t.cursor, [{"scope": self.scope, "side": side, "value": value, "saved_at": now}])
 
-    def drop_cursors(self, db: Connection) -> None:
-        """Forget how far was read: the next read starts from the beginning. Links and staging stay."""
-        db.execute(sa.delete(t.cursor).where(t.cursor.c.scope == self.scope))
-
     # --- staging ---------------------------------------------------------------------------------
 
     def staged_prints(self, db: Connection, side: int, records: Sequence[str]) -> dict[str, bytes]:
@@ -259,13 +255,6 @@ class Ledger:
         for status, both in db.execute(pairs) if counts else ():
             counts[status] -= both
         return counts
-
-    def rest_rows(self, db: Connection, status: str, limit: int) -> list[Staged]:
-        c = t.staged.c
-        query = (
-            sa.select(t.staged).where(c.scope == self.scope, c.status == status).order_by(c.seq).limit(limit)
-        )
-        return [_staged(row) for row in db.execute(query)]
 
     # --- match keys ------------------------------------------------------------------------------
 

@@ -29,12 +29,6 @@ class ScopeKey:
     right_module: str
 
 
-def find_scope(db: Connection, key: ScopeKey) -> int | None:
-    """The id of a scope, ``None`` when nothing has been remembered for it."""
-    found: int | None = db.scalar(sa.select(t.scope.c.id).where(*_same(key)))
-    return found
-
-
 def open_scope(db: Connection, key: ScopeKey, digest: str, fields: Mapping[str, str]) -> int:
     """The id of a scope, made on first sight.
 
