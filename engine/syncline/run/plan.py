@@ -10,7 +10,7 @@ by name ``operations`` (system, kind, record, source, label, fields with old, ne
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from syncline import exactjson
 from syncline.errors import SynclineError
 from syncline.mapping.module import ITEM_ID, Side
 from syncline.run.passes import Report, over_limit_of, read_all, rehearsal, run_prepared
+from syncline.run.references import links_named
 from syncline.run.scope import Scope
 from syncline.run.sync import outcome, recorded_pass
 from syncline.run.workspace import Workspace
@@ -113,8 +114,9 @@ def _plan(workspace: Workspace, scopes: Sequence[Scope]) -> dict[str, Any]:
 
 def _module(scope: Scope, db: Connection) -> dict[str, Any]:
     operations = scope.ledger.operations(db, "planned", limit=1_000_000)
-    links = Ledger.links_anywhere(db, _link_ids(operations))
-    shown = [_operation(scope, db, operation, links) for operation in operations]
+    links = Ledger.links_anywhere(db, links_named(operations))
+    sources = [_sources(scope, db, side, operations) for side in Side]
+    shown = [_operation(scope, operation, links, sources) for operation in operations]
     query = sa.select(t.link).where(t.link.c.scope == scope.ledger.scope, t.link.c["pass"] == scope.pass_id)
     made = [(r.left_id, r.right_id, exactjson.decode(r.how)) for r in db.execute(query)]
     matched = [
@@ -137,7 +139,15 @@ def _module(scope: Scope, db: Connection) -> dict[str, Any]:
     }
 
 
-def _operation(scope: Scope, db: Connection, operation: Operation, links: dict[int, Link]) -> dict[str, Any]:
+def _sources(scope: Scope, db: Connection, side: Side, operations: Sequence[Operation]) -> dict[str, Staged]:
+    """What is staged of the records at ``side`` that operations come from."""
+    told = [op.body["source"] for op in operations]
+    return scope.ledger.staged(db, side, [str(s["record"]) for s in told if s["side"] == side])
+
+
+def _operation(
+    scope: Scope, operation: Operation, links: dict[int, Link], sources: Sequence[dict[str, Staged]]
+) -> dict[str, Any]:
     body, side = operation.body, Side(operation.side)
     source = str(body["source"]["record"])
     fields = {}
@@ -151,14 +161,13 @@ def _operation(scope: Scope, db: Connection, operation: Operation, links: dict[i
         "kind": operation.kind,
         "record": operation.record,
         "source": source,
-        "label": _label(scope, db, side.other, source, body),
+        "label": _label(scope, sources[side.other].get(source), source, body),
         "fields": fields,
     }
 
 
-def _label(scope: Scope, db: Connection, side: Side, record: str, body: dict[str, Any]) -> str:
+def _label(scope: Scope, found: Staged | None, record: str, body: dict[str, Any]) -> str:
     """What a person calls the record: the first text among its mapped values."""
-    found: Staged | None = scope.ledger.staged(db, side, [record]).get(record)
     values = found.own if found is not None else {n: part["set"] for n, part in body["fields"].items()}
     return next((v for e in scope.maps.entries if isinstance(v := values.get(e.name), str) and v), record)
 
@@ -173,20 +182,6 @@ def _told(value: Any, links: dict[int, Link]) -> Any:
     if isinstance(value, dict):
         return {key: _told(item, links) for key, item in value.items() if key != ITEM_ID}
     return value
-
-
-def _link_ids(operations: Sequence[Operation]) -> list[int]:
-    def inside(value: Any) -> Iterator[int]:
-        if isinstance(value, dict):
-            if "$link" in value:
-                yield int(value["$link"])
-            for item in value.values():
-                yield from inside(item)
-        elif isinstance(value, list):
-            for item in value:
-                yield from inside(item)
-
-    return sorted({i for op in operations for i in inside(op.body["fields"])})
 
 
 def _digest(plan: dict[str, Any]) -> str:

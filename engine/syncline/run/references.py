@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from syncline.mapping.module import ITEM_ID, MapEntry, Side
 from syncline.reconcile.merge import Pending, Unlinked
 from syncline.run.scope import Scope
-from syncline.store.ledger import Link, Staged
+from syncline.store.ledger import Link, Operation, Staged
 
 _Key = tuple[str, int, str, str]  # module, side in that module, "id" or "key", identity
 
@@ -99,6 +99,12 @@ def marked_links(value: Any) -> Iterable[int]:
     elif isinstance(value, list):
         for inner in value:
             yield from marked_links(inner)
+
+
+def links_named(operations: Iterable[Operation]) -> list[int]:
+    """The links that stand for records in what these operations store, each once."""
+    parts = (part for operation in operations for part in operation.body["fields"].values())
+    return sorted({link for part in parts for link in marked_links(part["set"])})
 
 
 def resolve_marks(scope: Scope, entry: MapEntry, side: Side, value: Any, links: dict[int, Link]) -> Any:

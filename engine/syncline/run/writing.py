@@ -22,7 +22,7 @@ from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, Projection, Side
 from syncline.reconcile.merge import changed
 from syncline.run.reading import lock_json, read_records, stage, stage_projected
-from syncline.run.references import marked_links, resolve_marks
+from syncline.run.references import links_named, resolve_marks
 from syncline.run.scope import Scope
 from syncline.store.ledger import Audit, Ledger, Link, Operation, Question
 
@@ -77,7 +77,7 @@ def recover(scope: Scope) -> None:
 def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) -> None:
     end = scope.ends[side]
     with scope.database.read() as db:
-        links = Ledger.links_anywhere(db, _links_of(operations))
+        links = Ledger.links_anywhere(db, links_named(operations))
     sent = []
     for operation in operations:
         assert operation.sent_at is not None
@@ -112,7 +112,7 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
     writes, ready = [], []
     with scope.database.write() as db:
         scope.fence(db)
-        links = Ledger.links_anywhere(db, _links_of(operations))
+        links = Ledger.links_anywhere(db, links_named(operations))
         for operation in operations:
             try:
                 values = _values(scope, side, operation, links)
@@ -196,12 +196,6 @@ def _to_write(scope: Scope, side: Side, operation: Operation, values: Mapping[st
     )
 
 
-def _links_of(operations: Sequence[Operation]) -> list[int]:
-    return sorted(
-        {i for op in operations for part in op.body["fields"].values() for i in marked_links(part["set"])}
-    )
-
-
 # --- settling ------------------------------------------------------------------------------------
 
 
@@ -215,7 +209,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
     with scope.database.write() as db:
         scope.fence(db)
         links = Ledger.links_anywhere(
-            db, [op.link for op, _ in answers] + _links_of([op for op, _ in answers])
+            db, [op.link for op, _ in answers] + links_named([op for op, _ in answers])
         )
         done = _Done(scope, db, side, links, today)
         failures = _Failures(scope, side)
