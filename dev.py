@@ -1,6 +1,6 @@
 """Every chore of a checkout, in one command that needs nothing but Python 3.11 or newer.
 
-``python3 dev.py setup|demo|test|lint|build|bench|lock``: the checkout gets a private ``.venv`` with the three
+``python3 dev.py setup|demo|test|prove|lint|build|bench|lock``: the checkout gets a private ``.venv`` with the three
 distributions installed as they stand in the tree, at the versions of ``constraints.txt``. When nothing has
 changed since, the set-up costs no more than reading a stamp. What follows the chore is passed on:
 ``python3 dev.py test -k merge``.
@@ -33,6 +33,8 @@ CONSTRAINTS = ROOT / "constraints.txt"
 BUILDERS = ("hatchling", "editables", "setuptools")
 #: The three distributions, the engine first: each folder has a pyproject.toml.
 PROJECTS = (ROOT, ROOT / "plugins" / "xero", ROOT / "plugins" / "zoho")
+#: Where the tests are that prove the promises of docs/promises.md.
+PROOFS = ("pitfalls", "crash", "convergence", "faults", "security")
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -170,6 +172,15 @@ def test(rest: Sequence[str]) -> int:
     return _become([PYTHON, "-m", "pytest", *rest])
 
 
+def prove(rest: Sequence[str]) -> int:
+    """The promises, tried: pitfalls, crashes, convergence, faults, hostile inputs; --long tries everything."""
+    set_up(tools=True)
+    rooms = [str(ROOT / "tests" / name) for name in PROOFS if (ROOT / "tests" / name).is_dir()]
+    long = "--long" in rest
+    os.environ["SYNCLINE_PROVE"] = "long" if long else "share"
+    return _become([PYTHON, "-m", "pytest", *rooms, *(word for word in rest if word != "--long")])
+
+
 def lint(rest: Sequence[str]) -> int:
     """Style and strict types: ruff check, ruff format --check, mypy."""
     _nothing_after("lint", rest)
@@ -240,6 +251,7 @@ CHORES: dict[str, Callable[[Sequence[str]], int]] = {
     "setup": setup,
     "demo": demo,
     "test": test,
+    "prove": prove,
     "lint": lint,
     "build": build,
     "bench": bench,

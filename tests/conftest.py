@@ -14,6 +14,8 @@ import pytest
 
 from syncline.store.database import Database, open_store
 
+pytest_plugins = ["tests.support.tally"]
+
 # A change must not fail for what another seed would have found; at a desk every run tries something new.
 hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):

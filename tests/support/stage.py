@@ -1,0 +1,208 @@
+"""The whole engine in one process: its verbs, over HTTP, against the sandboxes of the example spec.
+
+A verb runs here as ``syncline`` runs it, without the second that a new process costs; what must be a process
+of its own (kills, locks) starts one with :meth:`Stage.environ`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from unittest import mock
+
+import httpx
+
+from syncline.connect.sandbox import Sandbox, SandboxServer, SandboxSettings, VirtualClock, make_world
+from syncline.run.installed import installed_plugins
+
+EXAMPLE = Path(__file__).parents[2] / "specs" / "examples" / "acme.yaml"
+#: The systems of the example: the connector of each, and how its variables begin.
+SYSTEMS = {"crm": ("zoho-crm", "ZOHO_CRM"), "books": ("xero", "XERO")}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A verb that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one object that it printed."""
+        return json.loads(self.out)
+
+
+class System:
+    """One system of the stage: its sandbox, as a test, a person or a clock gets at it past the API."""
+
+    def __init__(self, sandbox: Sandbox, server: SandboxServer) -> None:
+        self.sandbox, self.server = sandbox, server
+
+    def records(self, module: str) -> list[dict[str, Any]]:
+        """Every record as the system holds it, archived and deleted ones included."""
+        with self.sandbox.lock:
+            return self.sandbox.records(module)
+
+    def act(
+        self, action: str, module: str, record: str | None = None, values: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Do what a person does in the system's own screens."""
+        with self.sandbox.lock:
+            return self.sandbox.act(action, module, record, values or {})
+
+    def requests(self, *methods: str) -> dict[tuple[str, str], int]:
+        """Requests since the counts were last reset, by method and path template; of these methods only."""
+        return {(m, path): n for m, path, n in self.server.counts() if not methods or m in methods}
+
+
+class Stage:
+    """A folder with a spec, a state, and the sandboxes of both systems. Use as a context."""
+
+    def __init__(
+        self, folder: Path, *, data: str | int = "empty", limits: bool = False, spec: str | None = None
+    ) -> None:
+        """``data``: as ``syncline sandbox --data`` has it; ``spec``: its text, else the example's."""
+        self.folder = folder
+        self.spec = folder / "acme.yaml"
+        if spec is None:
+            shutil.copyfile(EXAMPLE, self.spec)
+        else:
+            self.spec.write_text(spec, encoding="utf-8")
+        self.clock = VirtualClock()
+        self._engine_ahead = timedelta()
+        self._stack = ExitStack()
+        self.systems: dict[str, System] = {}
+        world = make_world(data)
+        for name, (connector, _) in SYSTEMS.items():
+            sandbox = installed_plugins().connectors[connector].sandbox(
+                SandboxSettings(limits=limits, clock=self.clock)
+            )
+            sandbox.seed(world)
+            server = SandboxServer(sandbox)
+            self._stack.callback(server.close)
+            self.systems[name] = System(sandbox, server)
+
+    def __enter__(self) -> Stage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def crm(self) -> System:
+        return self.systems["crm"]
+
+    @property
+    def books(self) -> System:
+        return self.systems["books"]
+
+    def environ(self) -> dict[str, str]:
+        """The environment in which the spec's verbs run."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SYNCLINE_", "XERO_", "ZOHO_"))}
+        for name, (_, prefix) in SYSTEMS.items():
+            told = self.systems[name].sandbox.credentials()
+            kept[f"{prefix}_BASE_URL"] = self.systems[name].server.base_url
+            for key in ("client_id", "client_secret"):
+                kept[f"{prefix}_{key.upper()}"] = str(told[key])
+        return kept
+
+    def connect(self) -> None:
+        """Sign in to both systems by the code flow; the browser is a thread, and consents at once."""
+        organisations = self.books.sandbox.credentials()["organisations"]
+
+        def browse(url: str) -> int:
+            threading.Thread(
+                target=httpx.get, args=(url,), kwargs={"follow_redirects": True, "timeout": 10}, daemon=True
+            ).start()
+            return 0
+
+        with mock.patch("click.launch", browse):
+            for words in (("crm",), ("books", "--organisation", organisations[0]["name"])):
+                done = self.run("connect", *words)
+                assert done.code == 0, done.err
+
+    def run(self, verb: str, *arguments: str, spec: bool = True) -> Done:
+        """``syncline VERB SPEC ARGUMENTS``, or without the spec."""
+        return in_process([verb, *((str(self.spec),) if spec else ()), *arguments], self.environ(), self.now)
+
+    def sync(self, *arguments: str, code: int | None = 0) -> dict[str, Any]:
+        """One pass; what ``sync --json`` printed. ``code``: what it must end with, if anything."""
+        done = self.run("sync", "--json", *arguments)
+        assert code is None or done.code == code, f"exit {done.code}\n{done.out}\n{done.err}"
+        outcome: dict[str, Any] = done.json
+        return outcome
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._engine_ahead
+
+    def later(self, by: timedelta) -> None:
+        """Let time go by, for the engine and for both systems."""
+        self._engine_ahead += by
+        self.clock.advance(by.total_seconds())
+
+    def forget_requests(self) -> None:
+        for system in self.systems.values():
+            system.server.reset_counts()
+
+    def writes(self) -> int:
+        """The calls since the counts were reset that can change a record: not reads, not sign-ins."""
+        reading = ("oauth", "token", "coql", "connections")
+        return sum(
+            count
+            for system in self.systems.values()
+            for (method, path), count in system.requests("POST", "PUT", "PATCH", "DELETE").items()
+            if not any(word in path.lower() for word in reading)
+        )
+
+    def assert_idle(self, passes: int = 1) -> None:
+        """Further passes write nothing at either end."""
+        for _ in range(passes):
+            self.forget_requests()
+            self.sync(code=None)
+            assert self.writes() == 0, {n: s.requests() for n, s in self.systems.items()}
+
+
+def in_process(argv: list[str], environ: Mapping[str, str], now: Callable[[], datetime]) -> Done:
+    """Run a command line in this process, as ``syncline`` would be run with this environment and clock."""
+    from syncline.cli.main import main
+    from syncline.run.workspace import Workspace
+
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with (
+        _keeping_signals(),
+        mock.patch.dict(os.environ, environ, clear=True),
+        mock.patch.object(Workspace, "now", lambda _: now()),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main(argv)
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return Done(code, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def _keeping_signals() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
