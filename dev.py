@@ -1,9 +1,9 @@
 """Every chore of a checkout, in one command that needs nothing but Python 3.11 or newer.
 
-``python3 dev.py setup|demo|test|prove|lint|build|bench|lock``: the checkout gets a private ``.venv`` with the three
-distributions installed as they stand in the tree, at the versions of ``constraints.txt``. When nothing has
-changed since, the set-up costs no more than reading a stamp. What follows the chore is passed on:
-``python3 dev.py test -k merge``.
+``python3 dev.py setup|demo|test|prove|lint|build|bench|lock``: the checkout gets a private ``.venv`` with
+the three distributions installed as they stand in the tree, at the versions of ``constraints.txt``. When
+nothing has changed since, the set-up costs no more than reading a stamp. What follows the chore is passed
+on: ``python3 dev.py test -k merge``.
 """
 
 import sys
@@ -173,7 +173,7 @@ def test(rest: Sequence[str]) -> int:
 
 
 def prove(rest: Sequence[str]) -> int:
-    """The promises, tried: pitfalls, crashes, convergence, faults, hostile inputs; --long tries everything."""
+    """The promises, tried by pitfalls, crashes, faults and hostile inputs; --long tries everything."""
     set_up(tools=True)
     rooms = [str(ROOT / "tests" / name) for name in PROOFS if (ROOT / "tests" / name).is_dir()]
     long = "--long" in rest

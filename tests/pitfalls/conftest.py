@@ -13,7 +13,7 @@ from tests.support.stage import Stage
 
 @pytest.fixture
 def stages(tmp_path: Path) -> Iterator[Callable[..., Stage]]:
-    """``stages(data="empty", limits=False, spec=None)``: a connected stage of its own, ended with the test."""
+    """``stages(data="empty", limits=False, spec=None)``: a connected stage, ended with the test."""
     with ExitStack() as stack:
 
         def make(**options: Any) -> Stage:

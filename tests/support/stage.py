@@ -188,7 +188,7 @@ def in_process(argv: list[str], environ: Mapping[str, str], now: Callable[[], da
     with (
         _keeping_signals(),
         mock.patch.dict(os.environ, environ, clear=True),
-        mock.patch.object(Workspace, "now", lambda _: now()),
+        mock.patch.object(Workspace, "now", side_effect=now),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):
