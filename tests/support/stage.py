@@ -88,9 +88,8 @@ class Stage:
         self.systems: dict[str, System] = {}
         world = make_world(data)
         for name, (connector, _) in SYSTEMS.items():
-            sandbox = installed_plugins().connectors[connector].sandbox(
-                SandboxSettings(limits=limits, clock=self.clock)
-            )
+            settings = SandboxSettings(limits=limits, clock=self.clock)
+            sandbox = installed_plugins().connectors[connector].sandbox(settings)
             sandbox.seed(world)
             server = SandboxServer(sandbox)
             self._stack.callback(server.close)
