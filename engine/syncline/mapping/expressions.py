@@ -11,11 +11,11 @@ from __future__ import annotations
 import difflib
 import re
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, DecimalException
-from typing import Any
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.nodes import EvalContext
@@ -37,6 +37,11 @@ DEADLINE_S = 1.0
 #: inside the maps of a list, where ``record`` is the item.
 NAMES = ("value", "record", "parent", "today")
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: How the ``value`` and the result of each of several expressions in one are called.
+_VALUE, _RESULT = "__value_", "__result_"
 _TOO_DEEP = "the expression is nested too deeply or takes too much memory"
 _WHOLE = re.compile(r"\A\s*\{\{(.*)\}\}\s*\Z", re.DOTALL)
 _TEXT_METHODS = frozenset(
@@ -119,11 +124,11 @@ class _Meter(threading.local):
     def reset(self) -> None:
         self.steps = 0
         self.written = 0
-        self.deadline = time.monotonic() + DEADLINE_S
+        self.deadline = monotonic() + DEADLINE_S
 
     def tick(self, steps: int = 1) -> None:
         self.steps += steps
-        if self.steps > MAX_STEPS or time.monotonic() > self.deadline:
+        if self.steps > MAX_STEPS or monotonic() > self.deadline:
             raise ExpressionError(
                 f"the expression takes too long (more than {MAX_STEPS} steps or {DEADLINE_S:g} s)"
             )
@@ -313,20 +318,24 @@ def _named(argument: Any) -> str:
     return str(argument) if isinstance(argument, (int, Decimal)) else f"({type(argument).__name__})"
 
 
+_NUMBERS = frozenset((int, Decimal))
+
+
 def _exact(value: Any) -> Any:
     return Decimal(repr(value)) if isinstance(value, float) else value
 
 
 def _operate(operator: str, left: Any, right: Any) -> Any:
-    left, right = _exact(left), _exact(right)
-    for side in (left, right):
-        if isinstance(side, Undefined):
-            str(side)
+    if type(left) not in _NUMBERS or type(right) not in _NUMBERS:  # the usual operands need no more asking
+        left, right = _exact(left), _exact(right)
+        for side in (left, right):
+            if isinstance(side, Undefined):
+                str(side)
     if operator == "+" and isinstance(left, str) and isinstance(right, str):
         return sized(left + right)
     if operator == "+" and isinstance(left, list) and isinstance(right, list):
         return _weighed(left + right)
-    if not all(isinstance(side, (int, Decimal)) and not isinstance(side, bool) for side in (left, right)):
+    if type(left) not in _NUMBERS or type(right) not in _NUMBERS:
         raise ExpressionError(f"'{operator}' takes two numbers{' or two texts' if operator == '+' else ''}")
     if operator in ("*", "**"):
         _bounded(left)
@@ -354,10 +363,11 @@ def _arithmetic(operator: str, left: Any, right: Any) -> Any:
 
 
 def _bounded(result: Any) -> Any:
-    size = abs(result.adjusted()) if isinstance(result, Decimal) and result.is_finite() else 0
-    if isinstance(result, int) and not isinstance(result, bool):
-        size = result.bit_length() // 3
-    if size > MAX_DIGITS or (isinstance(result, Decimal) and not result.is_finite()):
+    if isinstance(result, Decimal):
+        fits = result.is_finite() and -MAX_DIGITS <= result.adjusted() <= MAX_DIGITS
+    else:
+        fits = not isinstance(result, int) or result.bit_length() // 3 <= MAX_DIGITS
+    if not fits:
         raise ExpressionError(f"the number has more than {MAX_DIGITS} digits")
     return result
 
@@ -433,6 +443,8 @@ class _Names(Context):
 
 
 Compiled = Callable[[Mapping[str, Any]], Any]
+#: From the ``value`` of each of several expressions, and the names that they share, to all their results.
+Together = Callable[[Sequence[Any], Mapping[str, Any]], list[Any]]
 
 
 @dataclass(slots=True)
@@ -473,6 +485,40 @@ class Expressions:
         if source not in self._compiled:
             self._compiled[source] = self._compile(source)
         return self._compiled[source]
+
+    def together(self, sources: Sequence[str]) -> Together:
+        """Several expressions as one function, since each evaluation costs more than what it computes.
+
+        It shares one allowance of time and size, and raises ExpressionError when any of them fails: which
+        one, and whether it fails by itself, is found by evaluating them one by one. Raises ExpressionError.
+        """
+        body: list[nodes.Node] = []
+        for place, source in enumerate(sources):
+            tree = self._parse(source)
+            for name in tree.find_all(nodes.Name):
+                if name.name == "value":
+                    name.name = f"{_VALUE}{place}"
+            result = nodes.Name(f"{_RESULT}{place}", "store")
+            expression = _single_value(source, tree)
+            if expression is not None:
+                body.append(nodes.Assign(result, _hardened(expression), lineno=1))
+            else:
+                body.append(nodes.AssignBlock(result, None, _hardened(tree).body, lineno=1))
+        root = self._template(nodes.Template(body, lineno=1)).root_render_func
+        environment, macros = self._environment, self._environment.globals
+        eval_ctx = EvalContext(environment)
+        values = [f"{_VALUE}{place}" for place in range(len(sources))]
+        results = [f"{_RESULT}{place}" for place in range(len(sources))]
+
+        def evaluate(given: Sequence[Any], names: Mapping[str, Any]) -> list[Any]:
+            context = _Names(environment, macros, eval_ctx, names)
+            context.vars.update(zip(values, given, strict=True))
+            for _ in root(context):
+                pass
+            found = context.vars
+            return [_plain(found[name]) for name in results]
+
+        return _guarded(evaluate)
 
     def check(self, source: str) -> list[ExpressionError]:
         """Everything wrong that can be told without data: syntax, names, filters, what is not allowed."""
@@ -575,8 +621,7 @@ class Expressions:
 
     def _compile(self, source: str) -> Compiled:
         tree = self._parse(source)
-        whole = _WHOLE.match(source)
-        expression = tree.body[0].nodes[0] if whole and _is_single(tree) else None  # type: ignore[attr-defined]
+        expression = _single_value(source, tree)
         if expression is not None:
             return self._compile_value(expression)
         return self._compile_text(tree)
@@ -661,13 +706,13 @@ def _make_environment(filters: Mapping[str, Filter]) -> _Environment:
     return environment
 
 
-def _guarded(evaluate: Compiled) -> Compiled:
+def _guarded(evaluate: Callable[P, T]) -> Callable[P, T]:
     """The evaluation with fresh bounds, every failure turned into one kind of error."""
 
-    def run(names: Mapping[str, Any]) -> Any:
+    def run(*given: P.args, **named: P.kwargs) -> T:
         _meter.reset()
         try:
-            return evaluate(names)
+            return evaluate(*given, **named)
         except ExpressionError:
             raise
         except (RecursionError, MemoryError):
@@ -685,6 +730,8 @@ def _guarded(evaluate: Compiled) -> Compiled:
 def _plain(value: Any, depth: int = 0) -> Any:
     """The result as plain data; an undefined name anywhere in it is an error."""
     if isinstance(value, str):
+        if depth == 0 and type(value) is str and value.isascii() and len(value) < MAX_TEXT:
+            return value
         return _whole_text(value, depth)
     if value is None or isinstance(value, (bool, int)):
         return value if isinstance(value, bool) or value is None else _bounded(value)
@@ -719,11 +766,12 @@ def _key(value: Any) -> str:
     return _whole_text(value, 1)
 
 
-def _is_single(tree: nodes.Template) -> bool:
-    if len(tree.body) != 1 or not isinstance(tree.body[0], nodes.Output):
-        return False
+def _single_value(source: str, tree: nodes.Template) -> nodes.Expr | None:
+    """The expression of a text that is one ``{{ … }}`` and nothing else."""
+    if not _WHOLE.match(source) or len(tree.body) != 1 or not isinstance(tree.body[0], nodes.Output):
+        return None
     parts = tree.body[0].nodes
-    return len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData)
+    return parts[0] if len(parts) == 1 and not isinstance(parts[0], nodes.TemplateData) else None
 
 
 def _is_one_of(node: nodes.Node, names: Sequence[str]) -> bool:

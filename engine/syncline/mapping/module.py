@@ -64,20 +64,31 @@ Carry = Callable[[Any, dict[str, Any]], Any]
 class EndMap:
     """One field map at one end: where the value is, what form it has, and how it looks at the other end.
 
-    ``reads_record``: that look depends on more than the value, so it is remembered beside it.
+    ``transform``: the source of the expression that carries the value over, and what it is compiled to;
+    ``finish``: brings what it gave, or else the value itself, to the form that the other end stores, or
+    raises ValueError; None where that is the value as it is. ``reads_record``: the look depends on more than
+    the value, so it is remembered beside it.
     """
 
-    path: Path | None
-    field: Field | None
-    get: Getter | None
-    form: Canonical
-    carry: Carry
-    reads_record: bool
-    items: tuple[MapEntry, ...]
+    path: Path | None = None
+    field: Field | None = None
+    get: Getter | None = None
+    form: Canonical = lambda value: value
+    transform: tuple[str, Compiled] | None = None
+    finish: Canonical | None = None
+    reads_record: bool = False
+    items: tuple[MapEntry, ...] = ()
 
     @property
     def place(self) -> str:
         return self.path.text if self.path else "(computed)"
+
+    def carry(self, value: Any, names: dict[str, Any]) -> Any:
+        """The value as the other end would store it; raises ValueError when it cannot."""
+        if self.transform is not None:
+            names["value"] = value
+            value = self.transform[1](names)
+        return value if self.finish is None else self.finish(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +165,14 @@ class _SideMap:
         self.side = side
         self.remote = remote
         self.known = frozenset(f.name for f in remote.fields) if remote.fields else None
-        self.plain = [
-            (entry.name, end.get, end.form)
+        plain = [
+            (entry.name, end)
             for entry in module_map.entries
             if (end := entry.ends[side]).get is not None and not entry.is_list
         ]
+        #: The texts at the top of a record, which most values are; and all others.
+        self.texts = [(name, end.path.root) for name, end in plain if end.path and _is_top_text(end)]
+        self.plain = [(name, end.get, end.form) for name, end in plain if not _is_top_text(end)]
         self.lists = [e for e in module_map.entries if e.is_list and e.ends[side].get is not None]
         outgoing = [entry for entry in module_map.entries if entry.flows[side.other]]
         self.rendered = [
@@ -168,6 +182,8 @@ class _SideMap:
         ]
         early = {name: seen for name, seen, _ in self.rendered}
         self.outgoing = [(entry.name, early.get(entry.name), _rendering(entry, side)) for entry in outgoing]
+        late = [entry for entry in outgoing if entry.name not in early]
+        self.joint = _Joint(late, side, expressions)
         where, recheck = module.where.get(system), module.recheck.get(system)
         self.where = expressions.compile(where.source) if where else None
         self.recheck = expressions.compile(recheck.source) if recheck else None
@@ -201,6 +217,15 @@ class _SideMap:
         values, absent = record.values, None if record.complete else MISSING
         own: dict[str, Any] = {}
         result = Projection(own)
+        for name, key in self.texts:
+            value = values.get(key, absent)
+            if type(value) is str:
+                own[name] = value or None
+            elif value is not MISSING:
+                try:
+                    own[name] = None if value is None else text(value) or None
+                except ValueError as error:
+                    result.faults[name] = str(error)
         for name, get, form in self.plain:
             try:
                 value = get(values)
@@ -254,15 +279,57 @@ class _SideMap:
     def render(self, record: Record, projection: Projection, today: str) -> None:
         own, out, faults = projection.own, projection.out, projection.faults
         names = {"record": View(record.values, self.known), "today": today, "value": None}
+        done = None if faults else self.joint.render(own, names)
         for name, seen, rendering in self.outgoing:
             if seen is not None:
                 if seen in own:
                     out[name] = own[seen]
+            elif done is not None:
+                out[name] = done[name]
             elif name in own and name not in faults:
                 try:
                     out[name] = rendering(own[name], names)
                 except ValueError as error:
                     faults[name] = str(error)
+
+
+class _Joint:
+    """The values of several maps carried over in one go, which is what nearly every record takes."""
+
+    def __init__(self, entries: Sequence[MapEntry], side: Side, expressions: Expressions) -> None:
+        ends = [(entry, entry.ends[side]) for entry in entries]
+        self.lists = [(entry.name, _rendering(entry, side)) for entry, _ in ends if entry.is_list]
+        self.kept = [
+            (entry.name, end.finish) for entry, end in ends if not entry.is_list and end.transform is None
+        ]
+        moved = [(e.name, end.finish, end.transform[0]) for e, end in ends if end.transform is not None]
+        self.moved = [(name, finish) for name, finish, _ in moved]
+        self.transforms = expressions.together([source for *_, source in moved]) if moved else None
+
+    def render(self, own: Mapping[str, Any], names: dict[str, Any]) -> dict[str, Any] | None:
+        """What :meth:`EndMap.carry` gives for each map; None when it would fail, or a value is unknown."""
+        out: dict[str, Any] = {}
+        try:
+            for name, finish in self.kept:
+                value = own[name]
+                out[name] = value if finish is None else finish(value)
+            if self.transforms is not None:
+                results = self.transforms([own[name] for name, _ in self.moved], names)
+                for (name, finish), value in zip(self.moved, results, strict=True):
+                    out[name] = value if finish is None else finish(value)
+            for name, rendering in self.lists:
+                out[name] = rendering(own[name], names)
+        except (KeyError, ValueError):
+            return None
+        return out
+
+
+def _is_top_text(end: EndMap) -> bool:
+    """Whether the value is a text at the top of the record, for which an empty one is nothing."""
+    path, field = end.path, end.field
+    if path is None or len(path.steps) > 1 or path.steps[0].item_key is not None or field is None:
+        return False
+    return field.type in (FieldType.TEXT, FieldType.CHOICE) and field.blank_is_null
 
 
 def _rendering(entry: MapEntry, side: Side) -> Carry:
@@ -272,35 +339,38 @@ def _rendering(entry: MapEntry, side: Side) -> Carry:
     return entry.ends[side].carry
 
 
-def _as_it_is(value: Any, names: dict[str, Any]) -> Any:
-    return value
-
-
-def _carry(fmap: FieldMap, side: Side, transform: Compiled | None, target: Field | None) -> Carry:
-    """How a value of ``side`` becomes one of the other end's ``target``. A reference stays this end's
-    identity: it is translated through links, not here."""
+def _finish(
+    fmap: FieldMap, side: Side, own: Field | None, target: Field | None, *, transformed: bool
+) -> Canonical | None:
+    """See :attr:`EndMap.finish`. A reference stays this end's identity: it is translated through links."""
     if fmap.ref is not None:
-        return _as_it_is
-    form = canonical(target) if target is not None else _pass
+        return None
+    form = canonical(target) if target is not None else None
     judged = target if target is not None and _may_refuse(target) else None
-    counterparts = _translation(fmap, side)
-    if transform is None and counterparts is None and judged is None:
-        return lambda value, names: form(value)
+    counterparts = None if transformed else _translation(fmap, side)
+    if counterparts is None and judged is None:
+        kept = not transformed and own is not None and target is not None and _same_form(own, target)
+        return None if kept else form
 
-    def carry(value: Any, names: dict[str, Any]) -> Any:
-        if transform is not None:
-            names["value"] = value
-            value = transform(names)
-        elif counterparts is not None and value is not None:
+    def finish(value: Any) -> Any:
+        if counterparts is not None and value is not None:
             if value not in counterparts:
                 raise ValueError(f"{value!r} has no counterpart: add it to 'values' of the map {fmap.name!r}")
             value = counterparts[value]
-        value = form(value)
+        if form is not None:
+            value = form(value)
         if judged is not None and (refusal := check_storable(judged, value)) is not None:
             raise ValueError(refusal)
         return value
 
-    return carry
+    return finish
+
+
+def _same_form(own: Field, target: Field) -> bool:
+    """Whether every value in the one field's form has the other's already."""
+    if own.type is not target.type or own.places != target.places:
+        return False
+    return own.type is not FieldType.TEXT or own.blank_is_null == target.blank_is_null
 
 
 def _may_refuse(field: Field) -> bool:
@@ -419,7 +489,7 @@ def _entry(
     ends: list[EndMap] = []
     for side in Side:
         path, field = paths[side], found[side]
-        transform = fmap.to.get(systems[side.other])
+        transform = fmap.to.get(systems[side.other]) if fmap.ref is None else None
         more = expressions.names_in(transform.source) - {"value"} if transform else frozenset()
         compiled = expressions.compile(transform.source) if transform else None
         ends.append(
@@ -428,7 +498,8 @@ def _entry(
                 field=field,
                 get=path.getter() if path else None,
                 form=canonical(field) if field else _pass,
-                carry=_carry(fmap, side, compiled, found[side.other]),
+                transform=(transform.source, compiled) if transform and compiled else None,
+                finish=_finish(fmap, side, field, found[side.other], transformed=transform is not None),
                 reads_record=bool(more) or any(sub.ends[side].reads_record for sub in items),
                 items=items,
             )

@@ -33,14 +33,6 @@ def list_entry(*names: str, key: str | None = None, **subs: FieldMap) -> MapEntr
 
 def _compiled(fmap: FieldMap) -> MapEntry:
     items = tuple(_compiled(sub) for sub in (fmap.each or {}).values())
-    end = EndMap(
-        path=None,
-        field=None,
-        get=None,
-        form=lambda value: value,
-        carry=lambda value, names: value,
-        reads_record=False,
-        items=items,
-    )
+    end = EndMap(items=items)
     flows = (fmap.direction is not Direction.TO_RIGHT, fmap.direction is not Direction.TO_LEFT)
     return MapEntry(fmap, (end, end), flows)
