@@ -20,7 +20,8 @@ SOURCES = [
 
 
 def test_each_has_its_own_value() -> None:
-    expressions = Expressions(macros=[MacroFile("m.j2", "{% macro shout(t) %}{{ t | upper }}!{% endmacro %}")])
+    macros = [MacroFile("m.j2", "{% macro shout(t) %}{{ t | upper }}!{% endmacro %}")]
+    expressions = Expressions(macros=macros)
     names: dict[str, Any] = {"record": {"a": 1, "items_": [1, 2]}, "today": "2026-01-01"}
     values = [" a ", "", "b", None, "c", "d", "e"]
     alone = [
