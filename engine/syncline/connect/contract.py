@@ -212,10 +212,13 @@ class WriteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One item of a list to be stored; ``id`` is the remote's own id of the item it replaces, if any."""
+    """One item of a list to be stored; ``id`` is the remote's own id of the item it replaces, if any.
+    ``unchanged``: that item holds these values already, so that a remote which keeps the items it is not
+    told of need not be told of this one."""
 
     values: Values
     id: str | None = None
+    unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

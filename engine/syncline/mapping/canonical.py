@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, assert_never
@@ -48,6 +48,16 @@ def plain_number(value: Decimal) -> int | Decimal:
     if value == value.to_integral_value():
         return int(value)
     return Decimal(format(value.normalize(EXACT), "f"))
+
+
+def holds(stored: Any, wanted: Any) -> bool:
+    """Whether a stored value is the wanted one. Inside groups and lists the remote may know more than it was
+    told (the amount of a tax, the id of its rate): only what is wanted is compared."""
+    if isinstance(wanted, Mapping) and isinstance(stored, Mapping):
+        return all(name in stored and holds(stored[name], inner) for name, inner in wanted.items())
+    if isinstance(wanted, list) and isinstance(stored, list):
+        return len(stored) == len(wanted) and all(map(holds, stored, wanted))
+    return bool(stored == wanted)
 
 
 def check_storable(field: Field, value: Any) -> str | None:

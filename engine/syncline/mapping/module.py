@@ -10,7 +10,7 @@ from typing import Any
 
 from syncline import exactjson
 from syncline.connect.contract import Field, FieldType, Item, Items, Record, RemoteModule, State
-from syncline.mapping.canonical import Canonical, canonical, check_storable
+from syncline.mapping.canonical import Canonical, canonical, check_storable, holds
 from syncline.mapping.expressions import Compiled, ExpressionError, Expressions, View
 from syncline.mapping.fields import field_at
 from syncline.mapping.filters import text
@@ -137,12 +137,16 @@ class ModuleMap:
         self._sides[side].render(record, projection, today)
 
     def write_values(
-        self, side: Side, values: Mapping[str, Any], removed: Mapping[str, Sequence[str]]
+        self,
+        side: Side,
+        values: Mapping[str, Any],
+        removed: Mapping[str, Sequence[str]],
+        before: Mapping[str, Any],
     ) -> dict[str, Any]:
         """The remote's own shape of canonical values to be stored at ``side``, references already its own.
 
         A list is given as its items, each with :data:`ITEM_ID` when it replaces one of the remote's;
-        ``removed``: by map, the remote's ids of the items to drop.
+        ``removed``: by map, the remote's ids of the items to drop; ``before``: by map, what is stored there.
         """
         shaped: dict[str, Any] = {}
         for name, value in values.items():
@@ -151,7 +155,10 @@ class ModuleMap:
             if end.path is None:
                 continue
             if entry.is_list:
-                items = tuple(_wire_item(end, side, item) for item in value or ())
+                stored = {item.get(ITEM_ID): item for item in before.get(name) or ()}
+                items = tuple(
+                    _wire_item(end, side, item, stored.get(item.get(ITEM_ID))) for item in value or ()
+                )
                 end.path.put(shaped, Items(items=items, removed=tuple(removed.get(name, ()))))
             else:
                 end.path.put(shaped, _wire(end, value))
@@ -459,13 +466,14 @@ def _wire(end: EndMap, value: Any) -> Any:
     return value
 
 
-def _wire_item(end: EndMap, side: Side, item: Mapping[str, Any]) -> Item:
+def _wire_item(end: EndMap, side: Side, item: Mapping[str, Any], stored: Mapping[str, Any] | None) -> Item:
     shaped: dict[str, Any] = {}
     for sub in end.items:
         sub_end = sub.ends[side]
         if sub_end.path is not None and sub.name in item:
             sub_end.path.put(shaped, _wire(sub_end, item[sub.name]))
-    return Item(values=shaped, id=item.get(ITEM_ID))
+    kept = ITEM_ID in item and stored is not None and all(holds(stored.get(n), v) for n, v in item.items())
+    return Item(values=shaped, id=item.get(ITEM_ID), unchanged=kept)
 
 
 def _entry(

@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from syncline.mapping.canonical import holds
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING, Missing
 from syncline.mapping.module import ITEM_ID, MapEntry, Side
@@ -85,7 +86,7 @@ def same(entry: MapEntry, stored: Any, wanted: Any) -> bool:
         return _same_items(entry, stored, wanted)
     if entry.map.tolerance is not None and _numbers(stored, wanted):
         return abs(Decimal(stored) - Decimal(wanted)) <= Decimal(entry.map.tolerance)
-    return bool(stored == wanted)
+    return holds(stored, wanted)
 
 
 def changed(entry: MapEntry, value: Any, base: Any) -> bool:
@@ -318,7 +319,7 @@ def _likest(
 
 
 def _likeness(old: _Item, new: _Item, names: Sequence[str]) -> int:
-    return sum(bool(old.get(name) == new.get(name)) for name in names)
+    return sum(holds(old.get(name), new.get(name)) for name in names)
 
 
 def _same_items(entry: MapEntry, stored: Any, wanted: Any) -> bool:

@@ -46,13 +46,14 @@ def read_records(scope: Scope, side: Side, ids: Sequence[str]) -> set[str]:
 
 
 def recheck_due(scope: Scope) -> None:
-    """Look again at the records whose day has come though nobody changed them."""
+    """Look again at the records whose day has come though nobody changed them, or that were locked when
+    something was to be written there."""
     for side in Side:
-        if scope.module.recheck.get(scope.ends[side].system) is None:
-            continue
+        told = scope.module.recheck.get(scope.ends[side].system) is not None
         with scope.database.read() as db:
             due = scope.ledger.links_due(db, scope.today(side))
-        read_records(scope, side, [link.ids[side] for link in due if link.ids[side]])  # type: ignore[misc]
+        ids = [i for link in due if (told or link.locks[side]) and (i := link.ids[side]) is not None]
+        read_records(scope, side, ids)
 
 
 def stage(

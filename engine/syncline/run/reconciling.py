@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -327,11 +328,12 @@ class _Batch:
         link.prints[side] = row.print or None  # empty: patched after our own write, not read since
         link.states[side] = row.condition
         link.keys[side] = row.ref_key
-        link.locks[side] = row.lock
         for name in link.open & row.own.keys():
             link.base[side][name] = row.own[name]
-        if row.recheck is not None or self.scope.module.recheck.get(self.scope.ends[side].system):
+        was_locked = link.locks[side] is not None
+        if row.recheck or was_locked or self.scope.module.recheck.get(self.scope.ends[side].system):
             link.recheck = row.recheck
+        link.locks[side] = row.lock
 
     def _decide_states(self, pair: _Pair, before: list[str]) -> bool:
         """Deletes, archives, restores and leaving the filter. True when nothing is left to merge."""
@@ -532,9 +534,11 @@ class _Batch:
         elif locked:
             reason = next(iter(locked.values()))
             why = f"{reason}; not written: {', '.join(locked)}"
-            if any(row.reason != why for row in rows):
+            if all(row.reason != why for row in rows):
                 detail = {"fields": {name: {"why": text} for name, text in locked.items()}}
                 self._audit.append(Audit(event="locked", link=link.id, detail=detail))
+            # What locks a record may end without the record changing (a lock date that is moved).
+            link.recheck = min(filter(None, (link.recheck, _tomorrow(self.scope))))
             self._rest(rows, "locked", why)
         else:
             self._settle(rows)
@@ -599,6 +603,10 @@ class _Batch:
                 detail = {"message": why}
                 self._audit.append(Audit(event="refused", side=row.side, record=row.record, detail=detail))
             self._resting.append((row.side, row.record, "failed", why, None, row.attempts))
+
+
+def _tomorrow(scope: Scope) -> str:
+    return (date.fromisoformat(scope.today(Side.LEFT)) + timedelta(days=1)).isoformat()
 
 
 def _adopt(link: Link, side: Side, row: Staged) -> None:

@@ -143,6 +143,8 @@ def when_again(status: str, due: datetime | None) -> str:
             return f"in the first pass after {due:%Y-%m-%d %H:%M:%SZ}"
         case "conflict":
             return "when the ends hold the same, or one of the records changes"
+        case "locked":
+            return "on the next day, or when one of the records or the spec changes"
         case _:
             return "when the record or the spec changes"
 

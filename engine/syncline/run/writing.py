@@ -186,11 +186,12 @@ def _values(scope: Scope, side: Side, operation: Operation, links: Mapping[int, 
 def _to_write(scope: Scope, side: Side, operation: Operation, values: Mapping[str, Any]) -> Write:
     body = operation.body
     read_at = body.get("read_at")
+    before = {name: part["before"] for name, part in body["fields"].items() if "before" in part}
     return Write(
         kind=WriteKind(operation.kind),
         key=operation.key,
         id=operation.record,
-        values=scope.maps.write_values(side, values, body.get("removed", {})),
+        values=scope.maps.write_values(side, values, body.get("removed", {}), before),
         version=body["version"] or None,
         read_at=datetime.fromisoformat(read_at) if read_at else None,
     )

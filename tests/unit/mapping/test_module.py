@@ -392,16 +392,21 @@ def test_a_field_of_the_parent_is_asked_for(tmp_path: Path) -> None:
     ],
 )
 def test_write_values(maps: ModuleMap, side: Side, values: dict[str, Any], expected: Any) -> None:
-    assert maps.write_values(side, values, {}) == expected
+    assert maps.write_values(side, values, {}, {}) == expected
 
 
 def test_a_list_is_written_with_its_ids_and_what_is_removed(maps: ModuleMap) -> None:
     items = [{ITEM_ID: "7", "code": "P1", "text": "pump", "price": 5}, {"text": "new"}]
-    assert maps.write_values(R, {"lines": items}, {"lines": ["8", "9"]}) == {
+    stored = {
+        "lines": [{ITEM_ID: "7", "code": "P1", "text": "pump", "price": 4}, {ITEM_ID: "6", "text": "old"}]
+    }
+    items.append({ITEM_ID: "6", "text": "old"})
+    assert maps.write_values(R, {"lines": items}, {"lines": ["8", "9"]}, stored) == {
         "lines": Items(
             items=(
                 Item(values={"code": "P1", "text": "pump", "price": 5}, id="7"),
                 Item(values={"text": "new"}),
+                Item(values={"text": "old"}, id="6", unchanged=True),
             ),
             removed=("8", "9"),
         )

@@ -177,8 +177,10 @@ def to_row(write: Write) -> dict[str, Any]:
 
 
 def to_rows(value: Items) -> list[dict[str, Any]]:
+    """Lines that are not told of stay as they are; but an empty list would remove them all."""
+    told = [item for item in value.items if not item.unchanged]
     rows: list[dict[str, Any]] = []
-    for item in value.items:
+    for item in told if told or value.removed else value.items:
         line = {name: to_wire(inner) for name, inner in item.values.items() if name != "id"}
         rows.append({"id": item.id, **line} if item.id is not None else line)
     rows.extend(_removals(value.removed))
