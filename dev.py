@@ -209,9 +209,9 @@ def build(rest: Sequence[str]) -> int:
 
 
 def bench(rest: Sequence[str]) -> int:
-    """The benchmark of a first pass and of a quiet one."""
+    """The benchmarks, each one command: bench NAME."""
     set_up(tools=True)
-    return _become([PYTHON, ROOT / "benchmarks" / "first_pass.py", *rest])
+    return _become([PYTHON, ROOT / "benchmarks" / "bench.py", *rest])
 
 
 def lock(rest: Sequence[str]) -> int:
