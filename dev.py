@@ -1,9 +1,9 @@
 """Every chore of a checkout, in one command that needs nothing but Python 3.11 or newer.
 
-``python3 dev.py setup|demo|test|prove|lint|build|bench|lock``: the checkout gets a private ``.venv`` with
-the three distributions installed as they stand in the tree, at the versions of ``constraints.txt``. When
-nothing has changed since, the set-up costs no more than reading a stamp. What follows the chore is passed
-on: ``python3 dev.py test -k merge``.
+``python3 dev.py setup|demo|test|prove|mutants|lint|build|bench|lock``: the checkout gets a private ``.venv``
+with the three distributions installed as they stand in the tree, at the versions of ``constraints.txt``.
+When nothing has changed since, the set-up costs no more than reading a stamp. What follows the chore is
+passed on: ``python3 dev.py test -k merge``.
 """
 
 import sys
@@ -181,6 +181,12 @@ def prove(rest: Sequence[str]) -> int:
     return _become([PYTHON, "-m", "pytest", *rooms, *(word for word in rest if word != "--long")])
 
 
+def mutants(rest: Sequence[str]) -> int:
+    """Every protection switched off in turn, to see that a named test notices; NAME... for some."""
+    set_up(tools=True)
+    return _become([PYTHON, ROOT / "tests" / "mutations" / "run.py", *rest])
+
+
 def lint(rest: Sequence[str]) -> int:
     """Style and strict types: ruff check, ruff format --check, mypy."""
     _nothing_after("lint", rest)
@@ -252,6 +258,7 @@ CHORES: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
     "test": test,
     "prove": prove,
+    "mutants": mutants,
     "lint": lint,
     "build": build,
     "bench": bench,
@@ -301,7 +308,7 @@ def _say(text: str) -> None:
 
 
 def usage() -> str:
-    lines = [f"  {name:<6} {(chore.__doc__ or '').splitlines()[0]}" for name, chore in CHORES.items()]
+    lines = [f"  {name:<7} {(chore.__doc__ or '').splitlines()[0]}" for name, chore in CHORES.items()]
     return "usage: python3 dev.py CHORE [ARGUMENTS...]\n\n" + "\n".join(lines)
 
 

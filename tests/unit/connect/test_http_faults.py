@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
+import http.server
+import ipaddress
 import socket
+import ssl
+import threading
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from syncline.connect import AnswerLost, HttpClient, RemoteProtocolError, RemoteUnavailable
 from syncline.connect.sandbox import (
@@ -125,3 +134,63 @@ def test_a_write_that_was_stored_and_answered_503_is_not_sent_again(
     server.sandbox.faults.arm(Fault(kind=FaultKind.STATUS_AFTER, status=503))
     assert client.request("PUT", f"{server.base_url}/things", json={}).status == 503
     assert requests(server) == 1
+
+
+# --- certificates -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def impostor(tmp_path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The address of a server whose certificate it has made itself, and what it was asked."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1).not_valid_before(now)
+    made = made.not_valid_after(now + datetime.timedelta(days=1))
+    made = made.add_extension(
+        x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+    )
+    pem, private = tmp_path / "cert.pem", tmp_path / "key.pem"
+    pem.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    asked: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            """Kept quiet."""
+
+    class Server(http.server.ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that hangs up on this certificate does what it should."""
+
+    server = Server(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, private)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_address[1]}/things", asked
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(
+    impostor: tuple[str, list[str]], client: HttpClient
+) -> None:
+    url, asked = impostor
+    with pytest.raises(RemoteUnavailable, match=r"certificate of 127\.0\.0\.1 cannot be trusted"):
+        client.request("GET", url)
+    assert asked == []
+    assert sum(client.counts().values()) == 1

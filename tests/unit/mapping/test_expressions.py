@@ -180,6 +180,22 @@ def test_a_fault_of_a_plugins_filter_is_told_as_an_expression_error() -> None:
         run("{{ value|broken }}", expressions=Expressions(filters={"broken": broken}))
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        pytest.param(
+            "{% for x in value %}{% for y in value %}{% endfor %}{% endfor %}", "too long", id="steps"
+        ),
+        pytest.param("{% for x in value %}{{ x }}{% endfor %}", "characters", id="the text"),
+        pytest.param("{{ 10 ** 41 }}", "digits", id="the digits of a number"),
+        pytest.param("{{ [" + ", ".join(["value"] * 40) + "] }}", "items", id="the items of a list"),
+    ],
+)
+def test_an_evaluation_is_bounded(source: str, says: str) -> None:
+    with pytest.raises(ExpressionError, match=says):
+        run(source, ["x" * 400] * 300)
+
+
 def test_the_bounds_are_those_of_one_evaluation() -> None:
     compiled = Expressions().compile("{% for x in value %}{{ x }}{% endfor %}")
     for _ in range(20):
