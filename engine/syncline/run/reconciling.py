@@ -367,7 +367,8 @@ class _Batch:
             return True
         if "archived" in link.states and "live" in link.states and "archived" in before:
             back = next(side for side in Side if link.states[side] == "live")
-            if before[back] == "archived" and scope.can(back.other, "restore"):
+            archives = scope.module.deletes.get(scope.ends[back.other].system) is DeleteRule.ARCHIVE
+            if before[back] in ("archived", "deleted") and archives and scope.can(back.other, "restore"):
                 body = {"fields": {}, "alone": False}
                 self._operate(link, back.other, "restore", body, pair.rows[back], pair.rows[back.other])
                 self._rest(rows, "writing", "")
