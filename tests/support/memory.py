@@ -146,8 +146,8 @@ class MemorySession(Session):
         record = write.id
         if write.kind is not WriteKind.CREATE and record not in remote.rows[module]:
             return Outcome(kind=OutcomeKind.GONE, message="unknown id")
-        checked = record is not None and capabilities.conditional and write.version is not None
-        if checked and str(remote.meta[module][record]["tick"]) != write.version:
+        checked = capabilities.conditional and write.kind is WriteKind.UPDATE and write.version is not None
+        if checked and record is not None and str(remote.meta[module][record]["tick"]) != write.version:
             return Outcome(kind=OutcomeKind.CONFLICT, message="changed since")
         if write.kind is WriteKind.CREATE:
             record = f"{module[:1].lower()}{next(remote._ids)}"

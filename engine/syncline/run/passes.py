@@ -48,11 +48,11 @@ def run_pass(scopes: Sequence[Scope], report: Report) -> PassResult:
 
 def run_prepared(scopes: Sequence[Scope], alive: list[Scope], result: PassResult, report: Report) -> None:
     """The part of a pass after reading; ``alive``: the modules that could be read."""
-    for round_ in range(MAX_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         for scope in alive:
             _catch(scope, result, partial(reconcile_scope, scope, scope.database.write))
         alive = _without_failed(alive, result)
-        if round_ == 0 and (reason := over_limit(alive)):
+        if reason := over_limit(alive):
             result.status, result.problems = "stopped", {**result.problems, **reason}
             _cancel(alive)
             break

@@ -8,7 +8,8 @@ The body of an operation
 ``fields``: by map: ``set`` (the value to store), ``own`` (the source's own value, its new base), ``seen``
 (what a transform that reads the whole record gave), ``before``, ``why``, ``rule``, ``lost``;
 ``removed``: by list map, the remote's ids of the items to drop; ``source``: the record it comes from;
-``version``, ``read_at``: what it was decided on; ``alone``: nothing else is to be done for the pair.
+``version``, ``read_at``: what it was decided on; ``alone``: nothing else is to be done for the pair;
+``state``: of the source, which a delete, archive or restore answers: the link learns it once that is done.
 """
 
 from __future__ import annotations
@@ -301,6 +302,7 @@ class _Batch:
         link = pair.link
         rows = [row for row in pair.rows if row is not None]
         before = list(link.states)
+        news = {side for side in Side if (row := pair.rows[side]) and row.print != link.prints[side]}
         for side in Side:
             row = pair.rows[side]
             if row is not None:
@@ -311,10 +313,11 @@ class _Batch:
             return
         unclear = next((row for row in rows if FILTER_FAULT in row.faults), None)
         if unclear is not None:
+            link.states = before
             self._refuse(rows, f"where: {unclear.faults[FILTER_FAULT]}")
             return
         live = link.states == before == ["live", "live"]
-        if not live and self._decide_states(pair, before):
+        if not live and self._decide_states(pair, before, news):
             return
         self._merge(pair)
 
@@ -335,25 +338,33 @@ class _Batch:
             link.recheck = row.recheck
         link.locks[side] = row.lock
 
-    def _decide_states(self, pair: _Pair, before: list[str]) -> bool:
-        """Deletes, archives, restores and leaving the filter. True when nothing is left to merge."""
+    def _decide_states(self, pair: _Pair, before: list[str], news: set[Side]) -> bool:
+        """Deletes, archives, restores and leaving the filter. True when nothing is left to merge.
+
+        A link keeps the states that were dealt with: what was only planned, asked or sent for must be decided
+        again when it did not come about. ``before``: those; ``news``: the ends read since the last decision.
+        """
         link, scope = pair.link, self.scope
         rows = [row for row in pair.rows if row is not None]
         if link.states == ["live", "live"]:
             unread = [side for side in Side if pair.rows[side] is None]
-            self.again.update((side, link.ids[side] or "") for side in unread)
-            self._rest(rows if unread else [], "waiting", "back in step; the other end is being read again")
+            if unread:
+                link.states = before
+                self.again.update((side, link.ids[side] or "") for side in unread)
+                self._rest(rows, "waiting", "back in step; the other end is being read again")
             return bool(unread)
         for side in Side:
             gone, now = link.states[side] in ("deleted", "archived"), link.states[side]
             if now == before[side] or not gone:
                 continue
-            self._audit.append(Audit(event=now, link=link.id, side=side, record=link.ids[side]))
+            if side in news:
+                self._audit.append(Audit(event=now, link=link.id, side=side, record=link.ids[side]))
             if link.states[side.other] != "live":
                 continue
             rule = scope.module.deletes.get(scope.ends[side.other].system, DeleteRule.IGNORE)
             if rule is DeleteRule.IGNORE:
                 continue
+            link.states[side] = before[side]
             other = pair.rows[side.other]
             if other is not None and self._edited(link, side.other, other):
                 subject, detail = str(link.id), {"side": int(side), "state": now}
@@ -362,14 +373,16 @@ class _Batch:
                 )
                 self._rest(rows, "conflict", f"{now} at one end and edited at the other")
                 return True
-            self._operate(link, side.other, rule.value, {"fields": {}, "alone": True}, pair.rows[side], other)
+            body = {"fields": {}, "alone": True, "state": now}
+            self._operate(link, side.other, rule.value, body, pair.rows[side], other)
             self._rest(rows, "writing", "")
             return True
         if "archived" in link.states and "live" in link.states and "archived" in before:
             back = next(side for side in Side if link.states[side] == "live")
             archives = scope.module.deletes.get(scope.ends[back.other].system) is DeleteRule.ARCHIVE
             if before[back] in ("archived", "deleted") and archives and scope.can(back.other, "restore"):
-                body = {"fields": {}, "alone": False}
+                link.states[back] = before[back]
+                body = {"fields": {}, "alone": False, "state": "live"}
                 self._operate(link, back.other, "restore", body, pair.rows[back], pair.rows[back.other])
                 self._rest(rows, "writing", "")
                 return True

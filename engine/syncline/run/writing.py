@@ -13,6 +13,7 @@ from syncline.connect.contract import (
     OutcomeKind,
     Record,
     SentWrite,
+    State,
     Write,
     WriteKind,
 )
@@ -70,7 +71,7 @@ def recover(scope: Scope) -> None:
             gone = read_records(scope, side, [op.record for op in others if op.record])
             with scope.database.write() as db:
                 scope.fence(db)
-                _mark_gone(scope, db, side, gone)
+                _mark_gone(scope, db, side, dict.fromkeys(gone, ""))
                 _take_back(scope, db, others, "its answer was lost; the record was read again instead")
 
 
@@ -100,14 +101,14 @@ def _batch_size(scope: Scope, side: Side, kind: WriteKind) -> int:
     if kind is WriteKind.CREATE:
         return max(1, capabilities.create_batch)
     size = capabilities.update_batch
-    if not capabilities.conditional:
+    if _looks_first(scope, side, kind):
         size = min(size, capabilities.read_ids_batch)  # so that one look before the write is one call
     return max(1, size)
 
 
 def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence[Operation]) -> None:
     end = scope.ends[side]
-    if kind is not WriteKind.CREATE and not end.remote.capabilities.conditional:
+    if _looks_first(scope, side, kind):
         operations = _unchanged_since(scope, side, operations)
     writes, ready = [], []
     with scope.database.write() as db:
@@ -137,8 +138,15 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
         mark_gone(scope, side, gone)
 
 
+def _looks_first(scope: Scope, side: Side, kind: WriteKind) -> bool:
+    """Whether the remote would carry out such a write over somebody's newer edit without a word: it can be
+    asked not to for updates alone."""
+    guarded = kind is WriteKind.UPDATE and scope.ends[side].remote.capabilities.conditional
+    return kind is not WriteKind.CREATE and not guarded
+
+
 def _unchanged_since(scope: Scope, side: Side, operations: Sequence[Operation]) -> list[Operation]:
-    """Look at the records once more before they are changed, where the remote has no conditional write.
+    """Look at the records once more before they are changed, where the remote does not check by itself.
 
     One that somebody edited since it was read is staged anew, and its operation taken back.
     """
@@ -169,7 +177,7 @@ def _unchanged_since(scope: Scope, side: Side, operations: Sequence[Operation]) 
         stage(scope, side, [record for _, record in edited], read_at, cursor=None, force=True)
         with scope.database.write() as db:
             scope.fence(db)
-            _mark_gone(scope, db, side, {op.record for op in gone if op.record})
+            _mark_gone(scope, db, side, {op.record: "" for op in gone if op.record})
             lost = [*gone, *(op for op, _ in edited)]
             _take_back(scope, db, lost, "the record was edited before the write; it is decided again")
     return good
@@ -224,7 +232,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                     failures.stale(operation, outcome)
                     stale.append(operation.record or "")
                 case OutcomeKind.GONE:
-                    failures.gone(operation, outcome, links[operation.link])
+                    failures.gone(operation, outcome)
                 case OutcomeKind.TAKEN if names := _maps_of(scope, side, operation, outcome):
                     failures.taken(operation, outcome, names, links[operation.link])
                 case OutcomeKind.RETRY | OutcomeKind.REFUSED | OutcomeKind.TAKEN:
@@ -311,6 +319,8 @@ class _Done:
             link.states[side] = "archived" if kind is WriteKind.ARCHIVE else "deleted"
         elif kind is WriteKind.RESTORE:
             link.states[side] = "live"
+        if "state" in operation.body:
+            link.states[side.other] = operation.body["state"]
         if projection is None:
             if kind is WriteKind.CREATE:
                 self._agree_on_nothing(link, None)
@@ -414,24 +424,19 @@ class _Failures:
         self._audit: list[Audit] = []
         self._questions: list[Question] = []
         self._unmade: list[int] = []
-        self._links: list[Link] = []
+        self._gone: dict[str, str] = {}
         self._wake: list[tuple[int, str]] = []
-        self._unstage: list[tuple[int, str]] = []
 
     def stale(self, operation: Operation, outcome: Outcome) -> None:
         """Somebody edited the record first: nothing was written, and it is decided again."""
         self._closed.append((operation.id, "conflict", outcome.message, operation.record))
         self._wake.extend(self._rows(operation))
 
-    def gone(self, operation: Operation, outcome: Outcome, link: Link) -> None:
-        link.states[self._side] = "deleted"
-        self._links.append(link)
+    def gone(self, operation: Operation, outcome: Outcome) -> None:
+        """It was deleted there: decided as when it is read so, with what was to be written at this end."""
         self._closed.append((operation.id, "gone", outcome.message, operation.record))
-        detail = {"message": outcome.message}
-        self._audit.append(
-            Audit(event="gone", link=link.id, side=self._side, record=operation.record, detail=detail)
-        )
-        self._unstage.extend(self._rows(operation))
+        self._gone[operation.record or ""] = outcome.message
+        self._wake.extend(self._rows(operation))
 
     def taken(self, operation: Operation, outcome: Outcome, names: Sequence[str], link: Link) -> None:
         """Another record holds a unique value: a person must decide about it, and the other fields go on."""
@@ -488,11 +493,10 @@ class _Failures:
     def save(self, db: Connection, now: datetime) -> None:
         scope = self._scope
         scope.ledger.settle_operations(db, self._closed, now)
-        scope.ledger.update_links(db, self._links)
+        _mark_gone(scope, db, self._side, self._gone)
         scope.ledger.delete_links(db, self._unmade)
         scope.ledger.rest(db, self._resting)
         scope.ledger.wake_records(db, self._wake)
-        scope.ledger.unstage(db, self._unstage)
         scope.ledger.ask(db, scope.pass_id, now, self._questions)
         scope.ledger.write_audit(db, scope.pass_id, now, self._audit)
 
@@ -521,17 +525,25 @@ def mark_gone(scope: Scope, side: Side, ids: set[str]) -> None:
     """Note that the remote no longer knows these records."""
     with scope.database.write() as db:
         scope.fence(db)
-        _mark_gone(scope, db, side, ids)
+        _mark_gone(scope, db, side, dict.fromkeys(ids, ""))
 
 
-def _mark_gone(scope: Scope, db: Connection, side: Side, ids: set[str]) -> None:
-    links = scope.ledger.links_of(db, side, list(ids))
-    for link in links.values():
-        link.states[side] = "deleted"
+def _mark_gone(scope: Scope, db: Connection, side: Side, words: Mapping[str, str]) -> None:
+    """Stage linked records as deleted, whoever noticed it: the same is decided as when a read tells it.
+    ``words``: by record, what the remote said."""
+    links = scope.ledger.links_of(db, side, list(words))
+    if not links:
+        return
+    now, today = scope.now(), scope.today(side)
+    seen, notes = [], []
+    for record_id, link in links.items():
+        record = Record(id=record_id, version="", values={}, state=State.DELETED)
+        projection = scope.maps.project(side, record, today)
+        seen.append((record, projection))
+        if link.states[side] != "deleted":
+            detail = {"message": words[record_id]} if words[record_id] else {}
+            notes.append(Audit(event="gone", link=link.id, side=side, record=record_id, detail=detail))
+        link.prints[side] = projection.print  # told: it is no news when it is decided
     scope.ledger.update_links(db, list(links.values()))
-    scope.ledger.write_audit(
-        db,
-        scope.pass_id,
-        scope.now(),
-        [Audit(event="gone", link=link.id, side=side, record=record) for record, link in links.items()],
-    )
+    scope.ledger.write_audit(db, scope.pass_id, now, notes)
+    stage_projected(scope, db, side, seen, now + scope.ends[side].skew, today, force=True)

@@ -1,0 +1,250 @@
+"""Histories that once did not converge, each shrunk to the few steps that matter."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from tests.support.memory import MemorySession
+from tests.support.world import SPEC, Pair
+
+from syncline import exactjson
+from syncline.connect.contract import State, WriteKind
+from syncline.connect.errors import RemoteUnavailable
+from syncline.store import tables as t
+from syncline.store.database import Database
+
+
+def deletes(rule: str, *, more: str = "") -> str:
+    """The spec with a rule for what becomes of b's record when a's is gone."""
+    return SPEC.replace("    match:", f"    deletes: {{b: {rule}}}\n{more}    match:")
+
+
+def met(pair: Pair, **values: Any) -> tuple[str, str]:
+    """One person, known to both ends and in step."""
+    left = pair.a.person("people", **{"name": "Acme", "phone": "1", "tax": "9", "email": "a@x.y", **values})
+    pair.run()
+    (right,) = pair.b.rows["people"]
+    return left, right
+
+
+def assert_quiet(pair: Pair) -> None:
+    pair.a.calls.clear()
+    pair.b.calls.clear()
+    assert pair.run().status == "done"
+    assert [c for c in pair.a.calls + pair.b.calls if c[0] == "write"] == []
+
+
+def questions(pair: Pair) -> list[str]:
+    with pair.scopes() as (scope,), pair.database.read() as db:
+        return [question.kind for question in scope.ledger.questions(db)]
+
+
+def lost(pair: Pair) -> list[Any]:
+    """The values that a rule discarded, as the audit log has them."""
+    with pair.database.read() as db:
+        details = [exactjson.decode(text) for text in db.scalars(sa.select(t.audit.c.detail))]
+    return [part["lost"] for d in details for part in d.get("fields", {}).values() if "lost" in part]
+
+
+@pytest.fixture
+def unavailable(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """``unavailable(call, remote)``: the next such call of a remote is not answered."""
+
+    def arm(call: str, remote: Any) -> None:
+        original = getattr(MemorySession, call)
+        left = iter([True])
+
+        def broken(session: MemorySession, *args: Any) -> Any:
+            if session.remote is remote and next(left, False):
+                raise RemoteUnavailable("not now")
+            return original(session, *args)
+
+        monkeypatch.setattr(MemorySession, call, broken)
+
+    return arm
+
+
+@pytest.mark.parametrize("gone", [State.DELETED, State.ARCHIVED])
+@pytest.mark.parametrize("rule", ["archive", "delete"])
+def test_a_delete_that_could_not_be_carried_over_is_carried_over_later(
+    tmp_path: Path, state: Database, unavailable: Any, gone: State, rule: str
+) -> None:
+    pair = Pair(tmp_path, state, deletes(rule))
+    left, right = met(pair)
+    pair.a.set_state("people", left, gone)
+    unavailable("write", pair.b)
+    assert pair.run().status == "failed"
+    pair.run()
+    assert pair.b.meta["people"][right]["state"] is (State.ARCHIVED if rule == "archive" else State.DELETED)
+    assert_quiet(pair)
+
+
+def test_a_delete_that_the_remote_refuses_is_tried_again(tmp_path: Path, state: Database) -> None:
+    pair = Pair(tmp_path, state, deletes("archive"))
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.DELETED)
+    pair.b.refuse = lambda write: "not now"
+    assert pair.run().status == "failed"
+    pair.b.refuse = lambda write: None
+    pair.now += timedelta(minutes=6)
+    pair.run()
+    assert pair.b.meta["people"][right]["state"] is State.ARCHIVED
+    assert_quiet(pair)
+
+
+def test_deletes_that_a_limit_stopped_are_not_forgotten(tmp_path: Path, state: Database) -> None:
+    pair = Pair(tmp_path, state, deletes("delete"))
+    people = [pair.a.person("people", name=f"P{n}") for n in range(20)]
+    pair.run()
+    for record in people[:5]:
+        pair.a.set_state("people", record, State.DELETED)
+    assert pair.run().status == "stopped"
+    assert pair.run().status == "stopped"
+    pair.spec = pair.load(deletes("delete", more="    limits: {deletes: 5}\n"))
+    pair.run()
+    gone = [r for r, meta in pair.b.meta["people"].items() if meta["state"] is State.DELETED]
+    assert len(gone) == 5
+
+
+def test_a_restore_that_could_not_be_carried_over_is_carried_over_later(
+    tmp_path: Path, state: Database, unavailable: Any
+) -> None:
+    pair = Pair(tmp_path, state, deletes("archive"))
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.ARCHIVED)
+    pair.run()
+    pair.a.set_state("people", left, State.LIVE)
+    pair.a.person("people", left, phone="new")
+    unavailable("write", pair.b)
+    assert pair.run().status == "failed"
+    pair.run()
+    assert pair.b.meta["people"][right]["state"] is State.LIVE
+    assert pair.b.rows["people"][right]["phone"] == "new"
+    assert_quiet(pair)
+
+
+def test_a_question_about_a_deleted_record_stands_while_the_other_is_edited_on(
+    tmp_path: Path, state: Database
+) -> None:
+    pair = Pair(tmp_path, state, deletes("delete"))
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.DELETED)
+    pair.b.person("people", right, phone="2")
+    pair.run()
+    assert questions(pair) == ["deleted-and-edited"]
+    pair.b.person("people", right, phone="3")
+    assert pair.run().status == "attention"
+    assert questions(pair) == ["deleted-and-edited"]
+    pair.a.set_state("people", left, State.LIVE)
+    pair.run()
+    assert questions(pair) == []
+    assert pair.a.rows["people"][left]["phone"] == "3"
+    assert_quiet(pair)
+
+
+def test_a_question_about_a_deleted_record_ends_when_the_edit_is_taken_back(
+    tmp_path: Path, state: Database
+) -> None:
+    pair = Pair(tmp_path, state, deletes("delete"))
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.DELETED)
+    pair.b.person("people", right, phone="2")
+    pair.run()
+    pair.b.person("people", right, phone="1")
+    pair.run()
+    assert questions(pair) == []
+    assert pair.b.meta["people"][right]["state"] is State.DELETED
+    assert_quiet(pair)
+
+
+def test_a_deleted_record_that_is_noticed_by_a_write_is_asked_about(tmp_path: Path, state: Database) -> None:
+    able = {"returns_stored": True, "deletions": False}
+    spec = SPEC.replace("    match:", "    deletes: {a: delete}\n    match:")
+    pair = Pair(tmp_path, state, spec, b=able)
+    left, right = met(pair)
+    pair.a.person("people", left, phone="2")
+    del pair.b.rows["people"][right], pair.b.meta["people"][right]
+    assert pair.run().status == "attention"
+    assert questions(pair) == ["deleted-and-edited"]
+    assert pair.a.meta["people"][left]["state"] is State.LIVE
+
+
+@pytest.mark.parametrize("returns_stored", [True, False])
+def test_an_edit_made_while_the_other_was_filtered_out_survives_a_failed_look(
+    tmp_path: Path, state: Database, unavailable: Any, returns_stored: bool
+) -> None:
+    where = '    where: {a: "{{ record.active }}"}\n    match:'
+    spec = SPEC.replace("    match:", where)
+    pair = Pair(tmp_path, state, spec, b={"returns_stored": returns_stored})
+    left, right = met(pair, active=True)
+    pair.a.person("people", left, active=False)
+    pair.run()
+    pair.b.person("people", right, phone="while out", tax="10")
+    pair.run()
+    pair.a.person("people", left, active=True, phone="2")
+    unavailable("read_ids", pair.b)
+    assert pair.run().status == "failed"
+    pair.run()
+    assert pair.a.rows["people"][left]["tax"] == "10"
+    assert pair.b.rows["people"][right]["phone"] == "2"
+    assert lost(pair) == ["while out"]
+    assert_quiet(pair)
+
+
+def test_an_edit_made_just_before_a_delete_is_asked_about(
+    tmp_path: Path, state: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A remote that can refuse an overtaken update need not be able to refuse an overtaken delete."""
+    pair = Pair(tmp_path, state, deletes("delete"), b={"returns_stored": True, "conditional": True})
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.DELETED)
+    original, late = MemorySession.read_ids, iter([True])
+
+    def meanwhile(session: MemorySession, *args: Any) -> Any:
+        if session.remote is pair.b and next(late, False):
+            pair.b.person("people", right, phone="late")
+        return original(session, *args)
+
+    monkeypatch.setattr(MemorySession, "read_ids", meanwhile)
+    assert pair.run().status == "attention"
+    assert pair.b.meta["people"][right]["state"] is State.LIVE
+    assert questions(pair) == ["deleted-and-edited"]
+
+
+def test_records_that_vanish_while_they_are_written_do_not_take_the_others_with_them(
+    tmp_path: Path, state: Database
+) -> None:
+    """A remote that suddenly knows nobody: what it hides is not deleted at the other end."""
+    spec = SPEC.replace("    match:", "    deletes: {a: delete, b: delete}\n    match:")
+    pair = Pair(tmp_path, state, spec, b={"returns_stored": True, "deletions": False})
+    people = [pair.a.person("people", name=f"P{n}") for n in range(20)]
+    pair.run()
+    for record in people:
+        pair.a.person("people", record, note="nothing that is mapped")
+    pair.spec = pair.load(spec + "      note: {a: note, b: note}\n")
+    pair.b.rows["people"].clear()
+    pair.b.meta["people"].clear()
+    assert pair.run().status == "stopped"
+    assert {meta["state"] for meta in pair.a.meta["people"].values()} == {State.LIVE}
+
+
+@pytest.mark.parametrize("kind", [WriteKind.ARCHIVE, WriteKind.DELETE])
+def test_a_delete_whose_answer_was_lost_is_not_undone(
+    tmp_path: Path, state: Database, kind: WriteKind
+) -> None:
+    pair = Pair(tmp_path, state, deletes(kind.value))
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.ARCHIVED)
+    pair.b.lose = lambda write: write.kind is kind
+    pair.run()
+    pair.b.lose = lambda write: False
+    pair.run()
+    assert pair.a.meta["people"][left]["state"] is State.ARCHIVED
+    assert pair.b.meta["people"][right]["state"] is (
+        State.ARCHIVED if kind is WriteKind.ARCHIVE else State.DELETED
+    )
+    assert_quiet(pair)
