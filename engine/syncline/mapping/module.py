@@ -179,7 +179,9 @@ class _SideMap:
         ]
         #: The texts at the top of a record, which most values are; and all others.
         self.texts = [(name, end.path.root) for name, end in plain if end.path and _is_top_text(end)]
-        self.plain = [(name, end.get, end.form) for name, end in plain if not _is_top_text(end)]
+        self.plain = [
+            (name, end.get, end.form) for name, end in plain if end.get is not None and not _is_top_text(end)
+        ]
         self.lists = [e for e in module_map.entries if e.is_list and e.ends[side].get is not None]
         outgoing = [entry for entry in module_map.entries if entry.flows[side.other]]
         self.rendered = [

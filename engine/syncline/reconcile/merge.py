@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from operator import itemgetter
+from typing import Any, Protocol
 
 from syncline.mapping.canonical import holds
 from syncline.mapping.filters import blank
@@ -166,6 +167,42 @@ def _first_meeting(
         return Verdict(outcome=Outcome.AGREE, why="nothing to bring from the source of a one-way map")
     lost = MISSING if empty[source.other] else edits[source.other].value
     return _send(edits, source, "the source of a one-way map", lost=lost)
+
+
+class FirstLook:
+    """Whether two records that meet for the first time hold the same in every map, asked of all maps at once:
+    most pairs do. A module with lists or references is not looked at like that."""
+
+    def __init__(self, entries: Sequence[MapEntry]) -> None:
+        self._possible = not any(entry.is_list or entry.map.ref is not None for entry in entries)
+        forward = [entry.name for entry in entries if entry.flows[Side.RIGHT]]
+        backward = [entry.name for entry in entries if not entry.flows[Side.RIGHT]]
+        self._forward = itemgetter(*forward) if forward else _nothing
+        self._backward = itemgetter(*backward) if backward else _nothing
+
+    def agrees(self, left: Seen, right: Seen) -> bool:
+        """True only when :func:`decide_field` would find every map agreed on."""
+        if not self._possible or left.faults or right.faults:
+            return False
+        try:
+            return bool(
+                self._forward(left.out) == self._forward(right.own)
+                and self._backward(right.out) == self._backward(left.own)
+            )
+        except KeyError:  # a value that one end does not show
+            return False
+
+
+class Seen(Protocol):
+    """A record as the maps see it: see :class:`syncline.mapping.module.Projection`."""
+
+    own: dict[str, Any]
+    out: dict[str, Any]
+    faults: dict[str, str]
+
+
+def _nothing(values: Mapping[str, Any]) -> tuple[()]:
+    return ()
 
 
 def _unreadable(edit: Edit) -> bool:

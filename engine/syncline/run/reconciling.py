@@ -14,7 +14,7 @@ The body of an operation
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -51,21 +51,21 @@ Transaction = Callable[[], AbstractContextManager[Connection]]
 def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
     """Decide everything that is pending. Returns the records (side, id) whose other end must be read again
     before they can be decided."""
+    again: set[tuple[Side, str]] = set()
     for rule in range(len(scope.module.match)):
         after: int | None = 0
         while after is not None:
             with transaction() as db:
                 scope.fence(db)
-                after = _match(scope, db, rule, after)
-    again: set[tuple[Side, str]] = set()
+                after = _match(scope, db, rule, after, again)
     while True:
         with transaction() as db:
             scope.fence(db)
             rows = scope.ledger.pending(db, BATCH)
             if not rows:
                 return again
-            batch = _Batch(scope, db, rows)
-            batch.decide()
+            batch = _Batch(scope, db)
+            batch.decide(*batch.pairs_of(rows))
             batch.save()
             again |= batch.again
 
@@ -73,21 +73,22 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
 # --- first meetings ------------------------------------------------------------------------------
 
 
-def _match(scope: Scope, db: Connection, rule: int, after: int) -> int | None:
-    """Link the pairs that one rule finds for some pending rows, and let what it leaves unclear rest for a
-    person. Returns where to go on, None at the end."""
+def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple[Side, str]]) -> int | None:
+    """Link the pairs that one rule finds for some pending rows, and decide them; let what it leaves unclear
+    rest for a person. Returns where to go on, None at the end."""
     ledger, match = scope.ledger, scope.module.match[rule]
     groups, last = ledger.key_groups(db, rule, after, BATCH)
     agree = [scope.maps.by_name[name] for name in match.agree]
-    links, notes, questions, resting, clear = [], [], [], [], []
-    people = [_candidates(scope, db, side, [(g[1], g[2])[side] for g in groups], agree) for side in Side]
+    pairs, notes, questions, resting, clear = [], [], [], [], []
+    staged = [ledger.staged(db, side, [i for g in groups for i in (g[1], g[2])[side]]) for side in Side]
+    people = [_candidates(scope, db, side, groups, staged[side], agree) for side in Side]
     for key, left_ids, right_ids in groups:
         lefts = [people[0][i] for i in left_ids if i in people[0]]
         rights = [people[1][i] for i in right_ids if i in people[1]]
         found = match_group(lefts, rights, agree)
         for left_id, right_id in found.pairs:
             link = _new_link(scope, left_id, right_id, {"rule": rule, "key": key})
-            links.append(link)
+            pairs.append(_Pair(link, [staged[0][left_id], staged[1][right_id]]))
             clear += [("ambiguous", f"0:{left_id}"), ("ambiguous", f"1:{right_id}")]
             detail = {"rule": str(match.place), "key": key, "left": left_id, "right": right_id}
             notes.append(Audit(event="linked", link=link.id, detail=detail))
@@ -97,41 +98,58 @@ def _match(scope: Scope, db: Connection, rule: int, after: int) -> int | None:
             questions.append(Question(kind="ambiguous", subject=f"{int(side)}:{record}", detail=case))
             why = f"may be the same as {', '.join(others[:5])} ({key!r})"
             resting.append((int(side), record, "ambiguous", why, None, 0))
-    ledger.insert_links(db, links)
     ledger.write_audit(db, scope.pass_id, scope.now(), notes)
     ledger.withdraw(db, clear)
     ledger.ask(db, scope.pass_id, scope.now(), questions)
     ledger.rest(db, resting)
-    scope.totals.linked += len(links)
+    scope.totals.linked += len(pairs)
+    if _refers_to_itself(scope):  # all pairs must be linked before any is decided
+        ledger.insert_links(db, [pair.link for pair in pairs])
+    else:
+        batch = _Batch(scope, db)
+        batch.decide(pairs, [], fresh=True)
+        batch.save()
+        again |= batch.again
     return last
 
 
 def _candidates(
-    scope: Scope, db: Connection, side: Side, groups: list[list[str]], agree: Sequence[MapEntry]
+    scope: Scope,
+    db: Connection,
+    side: Side,
+    groups: Sequence[tuple[str, list[str], list[str]]],
+    staged: Mapping[str, Staged],
+    agree: Sequence[MapEntry],
 ) -> dict[str, Candidate]:
-    ids = [record for group in groups for record in group]
+    ids = [record for group in groups for record in (group[1], group[2])[side]]
     links = scope.ledger.links_of(db, side, ids)
-    staged = scope.ledger.staged(db, side, ids)
     references = [entry for entry in agree if entry.map.ref is not None]
     translator = References(scope, db, staged.values()) if references else None
     found = {}
     for record in ids:
         link, row = links.get(record), staged.get(record)
+        own, out = (row.own, row.out) if row is not None else (link.base[side] if link else {}, {})
         if row is not None and translator is not None:
+            own, out = dict(own), dict(out)
             for entry in references:
-                out = translator.translate(entry, side, row.out.get(entry.name))
-                if isinstance(out, Unlinked):
+                value = translator.translate(entry, side, out.get(entry.name))
+                if isinstance(value, Unlinked):
                     # Nobody knows yet whom it refers to: no evidence either way.
-                    row.own.pop(entry.name, None)
+                    own.pop(entry.name, None)
                 else:
-                    row.out[entry.name] = out
+                    out[entry.name] = value
         if link is not None:
-            own = row.own if row else link.base[side]
-            found[record] = Candidate(side=side, id=record, free=False, own=own, out=row.out if row else {})
+            found[record] = Candidate(side=side, id=record, free=False, own=own, out=out)
         elif row is not None:
             free = row.condition == "live" and row.status != "ambiguous"
-            found[record] = Candidate(side=side, id=record, free=free, own=row.own, out=row.out)
+            found[record] = Candidate(side=side, id=record, free=free, own=own, out=out)
     return found
+
+
+def _refers_to_itself(scope: Scope) -> bool:
+    return scope.name in {
+        sub.map.ref for entry in scope.maps.entries for sub in (entry, *entry.ends[0].items)
+    }
 
 
 def _new_link(scope: Scope, left: str | None, right: str | None, how: dict[str, Any]) -> Link:
@@ -162,16 +180,14 @@ class _Pair:
 
     link: Link
     rows: list[Staged | None]
-    fresh: bool = False
 
 
 @dataclass(slots=True)
 class _Batch:
-    """The pending rows of one transaction, and everything decided about them."""
+    """Some staged rows of one transaction, and everything decided about them."""
 
     scope: Scope
     db: Connection
-    rows: list[Staged]
     again: set[tuple[Side, str]] = field(default_factory=set)
     _links: list[Link] = field(default_factory=list)
     _made: list[Link] = field(default_factory=list)
@@ -184,13 +200,14 @@ class _Batch:
     _references: References = field(init=False)
     _asked: dict[int, dict[tuple[str, str], dict[str, Any]]] = field(init=False)
 
-    def decide(self) -> None:
-        pairs, alone = self._pairs()
-        self._asked = self.scope.ledger.asked(self.db, [pair.link.id for pair in pairs])
-        everyone = [row for pair in pairs for row in pair.rows if row is not None] + alone
+    def decide(self, pairs: Sequence[_Pair], alone: Sequence[Staged], *, fresh: bool = False) -> None:
+        """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""
+        self._asked = {} if fresh else self.scope.ledger.asked(self.db, [pair.link.id for pair in pairs])
+        everyone = [row for pair in pairs for row in pair.rows if row is not None] + list(alone)
         self._references = References(self.scope, self.db, everyone)
         for pair in pairs:
             self._withdrawn.extend(self._asked.get(pair.link.id, ()))  # what still stands is put again
+            (self._made if fresh else self._links).append(pair.link)
             self._decide_pair(pair)
         for row in alone:
             self._decide_alone(row)
@@ -206,11 +223,11 @@ class _Batch:
         ledger.unstage(db, self._settled)
         ledger.rest(db, self._resting)
 
-    def _pairs(self) -> tuple[list[_Pair], list[Staged]]:
+    def pairs_of(self, rows: Sequence[Staged]) -> tuple[list[_Pair], list[Staged]]:
         """The linked rows, each pair once and with its other end, and the rows without a link."""
         ledger, db = self.scope.ledger, self.db
         by_side: list[dict[str, Staged]] = [{}, {}]
-        for row in self.rows:
+        for row in rows:
             by_side[row.side][row.record] = row
         links: dict[int, Link] = {}
         for side in Side:
@@ -222,10 +239,10 @@ class _Batch:
         pairs: list[_Pair] = []
         paired: set[tuple[int, str | None]] = set()
         for link in links.values():
-            rows = [by_side[side].get(link.ids[side] or "") for side in Side]
+            both = [by_side[side].get(link.ids[side] or "") for side in Side]
             paired.update((side, link.ids[side]) for side in Side)
-            pairs.append(_Pair(link, rows))
-        alone = [row for row in self.rows if (row.side, row.record) not in paired]
+            pairs.append(_Pair(link, both))
+        alone = [row for row in rows if (row.side, row.record) not in paired]
         return pairs, alone
 
     # a record without a link
@@ -299,7 +316,7 @@ class _Batch:
     # a linked pair
 
     def _decide_pair(self, pair: _Pair) -> None:
-        link = pair.link
+        link, scope = pair.link, self.scope
         rows = [row for row in pair.rows if row is not None]
         before = list(link.states)
         news = {side for side in Side if (row := pair.rows[side]) and row.print != link.prints[side]}
@@ -307,7 +324,6 @@ class _Batch:
             row = pair.rows[side]
             if row is not None:
                 self._take(link, side, row)
-        self._links.append(link)
         if link.ids[0] is None or link.ids[1] is None:
             self._rest(rows, "writing", "its counterpart is being created")
             return
@@ -318,6 +334,11 @@ class _Batch:
             return
         live = link.states == before == ["live", "live"]
         if not live and self._decide_states(pair, before, news):
+            return
+        left, right = pair.rows
+        if left and right and len(link.open) == len(scope.maps.entries) and scope.look.agrees(left, right):
+            link.base, link.open = [left.own, right.own], set()
+            self._settle(rows)
             return
         self._merge(pair)
 

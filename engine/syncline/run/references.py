@@ -50,9 +50,10 @@ class References:
 
     def _wanted(self, rows: Iterable[Staged]) -> set[_Key]:
         wanted: set[_Key] = set()
-        for row in rows:
+        entries = [entry for entry in self._scope.maps.entries if refers(entry)]
+        for row in rows if entries else ():
             source = Side(row.side)
-            for entry in self._scope.maps.entries:
+            for entry in entries:
                 for sub, identity in _identities(entry, source, row.out.get(entry.name)):
                     key = self._key(sub, source, identity)
                     if key is not None:
@@ -127,6 +128,11 @@ def resolve_marks(scope: Scope, entry: MapEntry, side: Side, value: Any, links: 
             for item in value
         ]
     return value
+
+
+def refers(entry: MapEntry) -> bool:
+    """Whether the map, or one inside its list, carries references."""
+    return entry.map.ref is not None or any(sub.map.ref is not None for sub in entry.ends[0].items)
 
 
 def _identities(entry: MapEntry, source: Side, out: Any) -> Iterable[tuple[MapEntry, Any]]:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import Account, RemoteModule, Session
 from syncline.mapping.module import ModuleMap, Side
+from syncline.reconcile.merge import FirstLook
 from syncline.spec.model import Module
 from syncline.store.database import Database
 from syncline.store.ledger import Ledger
@@ -74,6 +75,7 @@ class Scope:
         self.fence = fence
         self.now = now
         self.totals = Totals()
+        self.look = FirstLook(maps.entries)
         self.scopes: Mapping[str, Scope] = {}
 
     @property

@@ -18,6 +18,15 @@ from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.database import upsert
 from syncline.store.ids import next_id
+from syncline.store.statement import (
+    Statement,
+    among,
+    given_list,
+    insert,
+    read_instant,
+    replace,
+    stored_instant,
+)
 
 _CHUNK = 500
 
@@ -116,6 +125,129 @@ class Question:
     detail: dict[str, Any] = field(default_factory=dict)
 
 
+# --- what every record takes ---------------------------------------------------------------------
+
+_STAGED_COLUMNS = (
+    "side record seq version state in_scope ref_key modified read_at print values lock merged_into"
+    " status reason attempts"
+).split()
+_LINK_VALUES = (
+    "scope left_id right_id left_key right_key left_version right_version left_print right_print left_state"
+    " right_state left_base right_base open sent left_lock right_lock recheck how pass made_at"
+).split()
+_LINK_COLUMNS = [*_LINK_VALUES[1:], "id"]
+
+
+#: Core's own LIMIT brings an OFFSET on SQLite, as one more parameter.
+_LIMIT = sa.text("LIMIT :limit").bindparams(sa.bindparam("limit", type_=sa.Integer))
+
+
+def _param(name: str) -> sa.BindParameter[Any]:
+    return sa.bindparam(name)
+
+
+def _find(table: sa.Table, columns: Sequence[str], names: str, *, among_: str = "") -> Statement:
+    """Select columns by equal values of those that are named, the last one (``among_``) by a list."""
+    c = table.c
+
+    def build(dialect: str) -> sa.Select[Any]:
+        equal = [c[name] == _param(name) for name in names.split() if name != among_]
+        listed = [among(c[among_], among_, dialect)] if among_ else []
+        return sa.select(*(c[name] for name in columns)).where(*equal, *listed)
+
+    return Statement(names, build)
+
+
+def _links_where(column: str) -> Statement:
+    return _find(t.link, _LINK_COLUMNS, f"scope {column}", among_=column)
+
+
+def _unlinked(dialect: str) -> sa.Select[Any]:
+    s, k = t.staged.c, t.link.c
+    linked = [
+        sa.exists().where(k.scope == _param(name), own == s.record)
+        for name, own in (("scope_a", k.left_id), ("scope_b", k.right_id))
+    ]
+    return (
+        sa.select(s.side, s.record, s.seq)
+        .where(sa.or_(s.side == sa.literal_column("1"), ~linked[0]))
+        .where(sa.or_(s.side == sa.literal_column("0"), ~linked[1]))
+        .where(
+            s.scope == _param("scope"), s.status == sa.literal_column("'pending'"), s.seq > _param("after")
+        )
+        .order_by(s.seq)
+        .suffix_with(_LIMIT)
+    )
+
+
+def _pending(dialect: str) -> sa.Select[Any]:
+    c = t.staged.c
+    return (
+        sa.select(*(c[name] for name in _STAGED_COLUMNS))
+        .where(c.scope == _param("scope"), c.status == sa.literal_column("'pending'"))
+        .order_by(c.seq)
+        .suffix_with(_LIMIT)
+    )
+
+
+def _links_due(dialect: str) -> sa.Select[Any]:
+    c = t.link.c
+    return (
+        sa.select(*(c[name] for name in _LINK_COLUMNS))
+        .where(c.scope == _param("scope"), c.recheck <= _param("today"))
+        .suffix_with(_LIMIT)
+    )
+
+
+def _drop_keys(dialect: str) -> sa.Delete:
+    c = t.match_key.c
+    return sa.delete(t.match_key).where(
+        c.scope == _param("scope"), c.side == _param("side"), among(c.record, "record", dialect)
+    )
+
+
+_STAGED = _find(t.staged, _STAGED_COLUMNS, "scope side record", among_="record")
+_STAGED_PRINTS = _find(t.staged, ["record", "print"], "scope side record", among_="record")
+_SAVE_STAGED = replace(t.staged, [column.name for column in t.staged.c])
+_PENDING = Statement("scope limit", _pending)
+_UNSTAGE = Statement(
+    "scope side record",
+    lambda _: sa.delete(t.staged).where(*(t.staged.c[n] == _param(n) for n in ("scope", "side", "record"))),
+)
+_REST = Statement(
+    "status reason attempts due k_scope k_side k_record",
+    lambda _: (
+        sa.update(t.staged)
+        .where(*(t.staged.c[n] == _param(f"k_{n}") for n in ("scope", "side", "record")))
+        .values({name: _param(name) for name in ("status", "reason", "attempts", "due")})
+    ),
+)
+_ASKED = _find(t.question, ["link", "kind", "subject", "detail"], "scope link", among_="link")
+_UNLINKED = Statement("scope_a scope_b scope after limit", _unlinked)
+_KEYS = _find(t.match_key, ["key"], "scope side rule record", among_="record")
+_MEMBERS = _find(t.match_key, ["key", "side", "record"], "scope rule key", among_="key")
+_SAVE_KEYS = insert(t.match_key, [column.name for column in t.match_key.c])
+_DROP_KEYS = Statement("scope side record", _drop_keys)
+_LINK_MARKS = [
+    _find(t.link, [f"{end}_id", "id", f"{end}_print"], f"scope {end}_id", among_=f"{end}_id")
+    for end in ("left", "right")
+]
+_LINKS_OF = [_links_where(f"{end}_id") for end in ("left", "right")]
+_LINKS_BY_KEY = [_links_where(f"{end}_key") for end in ("left", "right")]
+_LINKS = _find(t.link, _LINK_COLUMNS, "id", among_="id")
+_LINKS_DUE = Statement("scope today limit", _links_due)
+_INSERT_LINKS = insert(t.link, ["id", *_LINK_VALUES])
+_UPDATE_LINKS = Statement(
+    " ".join([*_LINK_VALUES, "link"]),
+    lambda _: (
+        sa.update(t.link)
+        .where(t.link.c.id == _param("link"))
+        .values({name: _param(name) for name in _LINK_VALUES})
+    ),
+)
+_INSERT_AUDIT = insert(t.audit, [column.name for column in t.audit.c])
+
+
 class Ledger:
     """The rows of one scope."""
 
@@ -135,28 +267,53 @@ class Ledger:
     # --- staging ---------------------------------------------------------------------------------
 
     def staged_prints(self, db: Connection, side: int, records: Sequence[str]) -> dict[str, bytes]:
-        c = t.staged.c
-        query = sa.select(c.record, c["print"]).where(c.scope == self.scope, c.side == side)
-        return {r[0]: r[1] for r in _chunked(db, query, c.record, records)}
+        rows = _STAGED_PRINTS.all(db, self.scope, side, given_list(db, records))
+        return {record: bytes(print_) for record, print_ in rows}
 
     def staged(self, db: Connection, side: int, records: Sequence[str]) -> dict[str, Staged]:
-        c = t.staged.c
-        query = sa.select(t.staged).where(c.scope == self.scope, c.side == side)
-        return {r.record: _staged(r) for r in _chunked(db, query, c.record, records)}
+        if not records:
+            return {}
+        rows = _STAGED.all(db, self.scope, side, given_list(db, records))
+        return {row.record: row for row in map(_staged, rows)}
 
     def save_staged(self, db: Connection, rows: Sequence[Staged]) -> None:
         """Put rows into staging; a row that is already there is replaced."""
-        upsert(db, t.staged, [self._staged_row(row) for row in rows])
+        instants: dict[datetime | None, Any] = {}
+        for row in rows:
+            for moment in (row.read_at, row.modified):
+                if moment not in instants:
+                    instants[moment] = stored_instant(db, moment)
+        _SAVE_STAGED.many(
+            db,
+            [
+                (
+                    self.scope,
+                    int(row.side),
+                    row.record,
+                    row.seq or next_id(),
+                    row.version,
+                    row.state,
+                    row.in_scope,
+                    row.ref_key,
+                    instants[row.modified],
+                    instants[row.read_at],
+                    row.print,
+                    exactjson.encode(
+                        {"own": row.own, "out": row.out, "faults": row.faults, "recheck": row.recheck}
+                    ),
+                    None if row.lock is None else exactjson.encode(row.lock),
+                    row.merged_into,
+                    row.status,
+                    row.reason,
+                    row.attempts,
+                    None,
+                )
+                for row in rows
+            ],
+        )
 
     def pending(self, db: Connection, limit: int) -> list[Staged]:
-        c = t.staged.c
-        query = (
-            sa.select(t.staged)
-            .where(c.scope == self.scope, c.status == "pending")
-            .order_by(c.seq)
-            .limit(limit)
-        )
-        return [_staged(row) for row in db.execute(query)]
+        return [_staged(row) for row in _PENDING.all(db, self.scope, limit)]
 
     def has_pending(self, db: Connection) -> bool:
         c = t.staged.c
@@ -169,41 +326,17 @@ class Ledger:
         rows: Iterable[tuple[int, str, str, str, datetime | None, int]],
     ) -> None:
         """Let rows rest: (side, record, status, reason, due, attempts)."""
-        c = t.staged.c
-        values = [
-            {"k_side": s, "k_record": r, "n_status": st, "n_reason": why[:2000], "n_due": due, "n_att": n}
-            for s, r, st, why, due, n in rows
-        ]
-        if values:
-            db.execute(
-                sa.update(t.staged)
-                .where(
-                    c.scope == self.scope,
-                    c.side == sa.bindparam("k_side"),
-                    c.record == sa.bindparam("k_record"),
-                )
-                .values(
-                    status=sa.bindparam("n_status"),
-                    reason=sa.bindparam("n_reason"),
-                    due=sa.bindparam("n_due"),
-                    attempts=sa.bindparam("n_att"),
-                ),
-                values,
-            )
+        _REST.many(
+            db,
+            [
+                (status, why[:2000], attempts, stored_instant(db, due), self.scope, int(side), record)
+                for side, record, status, why, due, attempts in rows
+            ],
+        )
 
     def unstage(self, db: Connection, rows: Iterable[tuple[int, str]]) -> None:
         """Take settled rows (side, record) out of staging."""
-        c = t.staged.c
-        keys = [{"k_side": side, "k_record": record} for side, record in rows]
-        if keys:
-            db.execute(
-                sa.delete(t.staged).where(
-                    c.scope == self.scope,
-                    c.side == sa.bindparam("k_side"),
-                    c.record == sa.bindparam("k_record"),
-                ),
-                keys,
-            )
+        _UNSTAGE.many(db, [(self.scope, int(side), record) for side, record in rows])
 
     def wake(self, db: Connection, now: datetime) -> None:
         """Make pending what rested until now: waiters, unclear matches, due failures, writes cut off."""
@@ -263,19 +396,17 @@ class Ledger:
     ) -> None:
         """Replace the match keys of records: by record, one key per rule, empty where it has none.
         ``known``: those of the records that may have keys already."""
-        c = t.match_key.c
-        for chunk in _chunks(list(known)):
-            db.execute(
-                sa.delete(t.match_key).where(c.scope == self.scope, c.side == side, c.record.in_(chunk))
-            )
-        rows = [
-            {"scope": self.scope, "rule": rule, "key": key, "side": side, "record": record}
-            for record, given in keys.items()
-            for rule, key in enumerate(given)
-            if key
-        ]
-        if rows:
-            db.execute(sa.insert(t.match_key), rows)
+        if known:
+            _DROP_KEYS.many(db, [(self.scope, int(side), given_list(db, known))])
+        _SAVE_KEYS.many(
+            db,
+            [
+                (self.scope, rule, key, int(side), record)
+                for record, given in keys.items()
+                for rule, key in enumerate(given)
+                if key
+            ],
+        )
 
     def key_groups(
         self, db: Connection, rule: int, after: int, limit: int
@@ -286,31 +417,20 @@ class Ledger:
         both ends have, the records of the left and of the right end; and the last row's ``seq``, None when
         there was none. A key comes again when more of its rows are pending than one call looks at.
         """
-        s, m, k = t.staged.c, t.match_key.c, t.link.c
-        linked = [
-            sa.exists().where(k.scope == self.scope, own == s.record) for own in (k.left_id, k.right_id)
-        ]
-        page = (
-            sa.select(s.side, s.record, s.seq)
-            .where(s.scope == self.scope, s.status == "pending", s.seq > after)
-            .where(sa.or_(s.side == 1, ~linked[0]), sa.or_(s.side == 0, ~linked[1]))
-            .order_by(s.seq)
-            .limit(limit)
-        )
-        rows = db.execute(page).all()
+        rows = _UNLINKED.all(db, self.scope, self.scope, self.scope, after, limit)
         if not rows:
             return [], None
         keys: set[str] = set()
         for side in (0, 1):
-            mine = sa.select(m.key).where(m.scope == self.scope, m.side == side, m.rule == rule)
-            records = [row.record for row in rows if row.side == side]
-            keys.update(row.key for row in _chunked(db, mine, m.record, records))
-        members = sa.select(m.key, m.side, m.record).where(m.scope == self.scope, m.rule == rule)
+            records = [record for end, record, _ in rows if end == side]
+            if records:
+                keys.update(key for (key,) in _KEYS.all(db, self.scope, side, rule, given_list(db, records)))
         groups: dict[str, tuple[list[str], list[str]]] = {}
-        for key, side, record in _chunked(db, members, m.key, sorted(keys)):
-            groups.setdefault(key, ([], []))[side].append(record)
+        if keys:
+            for key, side, record in _MEMBERS.all(db, self.scope, rule, given_list(db, sorted(keys))):
+                groups.setdefault(key, ([], []))[side].append(record)
         found = [(key, left, right) for key, (left, right) in groups.items() if left and right]
-        return sorted(found), rows[-1].seq
+        return sorted(found), rows[-1][2]
 
     # --- links -----------------------------------------------------------------------------------
 
@@ -318,56 +438,42 @@ class Ledger:
         self, db: Connection, side: int, records: Sequence[str]
     ) -> dict[str, tuple[int, bytes | None]]:
         """Of these records of one end, those that are linked: the link's id and the print last settled."""
-        c = t.link.c
-        own = (c.left_id, c.right_id)[side]
-        mark = (c.left_print, c.right_print)[side]
-        query = sa.select(own, c.id, mark).where(c.scope == self.scope)
-        return {r[0]: (r[1], r[2]) for r in _chunked(db, query, own, records)}
+        rows = _LINK_MARKS[side].all(db, self.scope, given_list(db, records))
+        return {record: (link, None if mark is None else bytes(mark)) for record, link, mark in rows}
 
     def links_of(self, db: Connection, side: int, records: Sequence[str]) -> dict[str, Link]:
-        own = (t.link.c.left_id, t.link.c.right_id)[side]
-        query = sa.select(t.link).where(t.link.c.scope == self.scope)
-        rows = _chunked(db, query, own, records)
-        return {(row.left_id, row.right_id)[side]: _link(row) for row in rows}
-
-    def links(self, db: Connection, ids: Sequence[int]) -> dict[int, Link]:
-        query = sa.select(t.link).where(t.link.c.scope == self.scope)
-        return {row.id: _link(row) for row in _chunked(db, query, t.link.c.id, ids)}
+        if not records:
+            return {}
+        rows = _LINKS_OF[side].all(db, self.scope, given_list(db, records))
+        return {link.ids[side] or "": link for link in map(_link, rows)}
 
     @staticmethod
     def links_anywhere(db: Connection, ids: Sequence[int]) -> dict[int, Link]:
         """Links of any scope."""
-        return {row.id: _link(row) for row in _chunked(db, sa.select(t.link), t.link.c.id, ids)}
+        if not ids:
+            return {}
+        return {link.id: link for link in map(_link, _LINKS.all(db, given_list(db, ids)))}
 
     def links_by_key(self, db: Connection, side: int, keys: Sequence[str]) -> dict[str, Link]:
         """The links whose record at an end is referred to by these natural keys."""
-        own = (t.link.c.left_key, t.link.c.right_key)[side]
-        query = sa.select(t.link).where(t.link.c.scope == self.scope)
-        rows = _chunked(db, query, own, keys)
-        return {(row.left_key, row.right_key)[side]: _link(row) for row in rows}
+        if not keys:
+            return {}
+        rows = _LINKS_BY_KEY[side].all(db, self.scope, given_list(db, keys))
+        return {link.keys[side] or "": link for link in map(_link, rows)}
 
     def links_due(self, db: Connection, today: str, limit: int = 10_000) -> list[Link]:
         """The links whose day of looking again has come."""
-        c = t.link.c
-        query = sa.select(t.link).where(c.scope == self.scope, c.recheck <= today).limit(limit)
-        return [_link(row) for row in db.execute(query)]
+        return [_link(row) for row in _LINKS_DUE.all(db, self.scope, today, limit)]
 
     def count_links(self, db: Connection) -> int:
         query = sa.select(sa.func.count()).select_from(t.link).where(t.link.c.scope == self.scope)
         return db.scalar(query) or 0
 
     def insert_links(self, db: Connection, links: Sequence[Link]) -> None:
-        if links:
-            db.execute(sa.insert(t.link), [{"id": lk.id, **self._link_row(lk)} for lk in links])
+        _INSERT_LINKS.many(db, [(link.id, *self._link_row(db, link)) for link in links])
 
     def update_links(self, db: Connection, links: Sequence[Link]) -> None:
-        if not links:
-            return
-        c = t.link.c
-        rows = [{"k_id": link.id, **self._link_row(link)} for link in links]
-        names = [name for name in rows[0] if name != "k_id"]
-        query = sa.update(t.link).where(c.id == sa.bindparam("k_id"))
-        db.execute(query.values({name: sa.bindparam(name) for name in names}), rows)
+        _UPDATE_LINKS.many(db, [(*self._link_row(db, link), link.id) for link in links])
 
     def delete_links(self, db: Connection, ids: Sequence[int]) -> None:
         for chunk in _chunks(list(ids)):
@@ -453,24 +559,24 @@ class Ledger:
     # --- audit and questions ---------------------------------------------------------------------
 
     def write_audit(self, db: Connection, pass_id: int, now: datetime, rows: Sequence[Audit]) -> None:
-        if rows:
-            db.execute(
-                sa.insert(t.audit),
-                [
-                    {
-                        "id": next_id(),
-                        "scope": self.scope,
-                        "pass": pass_id,
-                        "at": now,
-                        "link": row.link,
-                        "event": row.event,
-                        "side": row.side,
-                        "record": row.record,
-                        "detail": exactjson.encode(row.detail),
-                    }
-                    for row in rows
-                ],
-            )
+        at = stored_instant(db, now)
+        _INSERT_AUDIT.many(
+            db,
+            [
+                (
+                    next_id(),
+                    self.scope,
+                    pass_id,
+                    at,
+                    row.link,
+                    row.event,
+                    None if row.side is None else int(row.side),
+                    row.record,
+                    exactjson.encode(row.detail),
+                )
+                for row in rows
+            ],
+        )
 
     def ask(self, db: Connection, pass_id: int, now: datetime, questions: Sequence[Question]) -> None:
         """Put questions; one that is already open takes the new detail."""
@@ -515,11 +621,9 @@ class Ledger:
 
     def asked(self, db: Connection, links: Sequence[int]) -> dict[int, dict[tuple[str, str], dict[str, Any]]]:
         """The open questions about links: by link, then by (kind, subject), the detail."""
-        c = t.question.c
-        query = sa.select(t.question).where(c.scope == self.scope)
         found: dict[int, dict[tuple[str, str], dict[str, Any]]] = {}
-        for row in _chunked(db, query, c.link, links):
-            found.setdefault(row.link, {})[row.kind, row.subject] = exactjson.decode(row.detail)
+        for link, kind, subject, detail in _ASKED.all(db, self.scope, given_list(db, links)):
+            found.setdefault(link, {})[kind, subject] = exactjson.decode(detail)
         return found
 
     def count_questions(self, db: Connection) -> dict[str, int]:
@@ -529,53 +633,26 @@ class Ledger:
 
     # --- rows ------------------------------------------------------------------------------------
 
-    def _staged_row(self, row: Staged) -> dict[str, Any]:
-        values = {"own": row.own, "out": row.out, "faults": row.faults, "recheck": row.recheck}
-        return {
-            "scope": self.scope,
-            "side": row.side,
-            "record": row.record,
-            "seq": row.seq or next_id(),
-            "version": row.version,
-            "state": row.state,
-            "in_scope": row.in_scope,
-            "ref_key": row.ref_key,
-            "modified": row.modified,
-            "read_at": row.read_at,
-            "print": row.print,
-            "values": exactjson.encode(values),
-            "lock": None if row.lock is None else exactjson.encode(row.lock),
-            "merged_into": row.merged_into,
-            "status": row.status,
-            "reason": row.reason,
-            "attempts": row.attempts,
-            "due": None,
-        }
-
-    def _link_row(self, link: Link) -> dict[str, Any]:
-        return {
-            "scope": self.scope,
-            "left_id": link.ids[0],
-            "right_id": link.ids[1],
-            "left_key": link.keys[0],
-            "right_key": link.keys[1],
-            "left_version": link.versions[0],
-            "right_version": link.versions[1],
-            "left_print": link.prints[0],
-            "right_print": link.prints[1],
-            "left_state": link.states[0],
-            "right_state": link.states[1],
-            "left_base": exactjson.encode(link.base[0]),
-            "right_base": exactjson.encode(link.base[1]),
-            "open": exactjson.encode(sorted(link.open)),
-            "sent": exactjson.encode([sorted(names) for names in link.sent]),
-            "left_lock": None if link.locks[0] is None else exactjson.encode(link.locks[0]),
-            "right_lock": None if link.locks[1] is None else exactjson.encode(link.locks[1]),
-            "recheck": link.recheck,
-            "how": exactjson.encode(link.how),
-            "pass": link.pass_id,
-            "made_at": link.made_at,
-        }
+    def _link_row(self, db: Connection, link: Link) -> tuple[Any, ...]:
+        """The values of _LINK_VALUES."""
+        (left, right), locks = link.base, link.locks
+        return (
+            self.scope,
+            *link.ids,
+            *link.keys,
+            *link.versions,
+            *link.prints,
+            *link.states,
+            exactjson.encode(left),
+            exactjson.encode(right),
+            exactjson.encode(sorted(link.open)) if link.open else "[]",
+            exactjson.encode([sorted(names) for names in link.sent]) if any(link.sent) else "[[],[]]",
+            *(None if lock is None else exactjson.encode(lock) for lock in locks),
+            link.recheck,
+            exactjson.encode(link.how),
+            link.pass_id,
+            stored_instant(db, link.made_at),
+        )
 
 
 def _chunks(values: list[Any]) -> Iterator[list[Any]]:
@@ -590,47 +667,49 @@ def _chunked(
         yield from db.execute(query.where(column.in_(chunk)))
 
 
-def _staged(row: Row[Any]) -> Staged:
-    values = exactjson.decode(row._mapping["values"])
+def _staged(row: Sequence[Any]) -> Staged:
+    """A row of _STAGED_COLUMNS."""
+    values = exactjson.decode(row[10])
     return Staged(
-        side=row.side,
-        record=row.record,
-        version=row.version,
-        state=row.state,
-        in_scope=row.in_scope,
-        ref_key=row.ref_key,
-        modified=row.modified,
-        read_at=row.read_at,
-        print=row._mapping["print"],
+        side=row[0],
+        record=row[1],
+        seq=row[2],
+        version=row[3],
+        state=row[4],
+        in_scope=bool(row[5]),
+        ref_key=row[6],
+        modified=None if row[7] is None else read_instant(row[7]),
+        read_at=read_instant(row[8]),
+        print=bytes(row[9]),
         own=values["own"],
         out=values["out"],
         faults=values["faults"],
         recheck=values["recheck"],
-        lock=None if row.lock is None else exactjson.decode(row.lock),
-        merged_into=row.merged_into,
-        status=row.status,
-        reason=row.reason,
-        attempts=row.attempts,
-        seq=row.seq,
+        lock=_maybe(row[11]),
+        merged_into=row[12],
+        status=row[13],
+        reason=row[14],
+        attempts=row[15],
     )
 
 
-def _link(row: Row[Any]) -> Link:
+def _link(row: Sequence[Any]) -> Link:
+    """A row of _LINK_COLUMNS."""
     return Link(
-        id=row.id,
-        ids=[row.left_id, row.right_id],
-        keys=[row.left_key, row.right_key],
-        versions=[row.left_version, row.right_version],
-        prints=[row.left_print, row.right_print],
-        states=[row.left_state, row.right_state],
-        base=[exactjson.decode(row.left_base), exactjson.decode(row.right_base)],
-        open=set(exactjson.decode(row.open)),
-        sent=[set(names) for names in exactjson.decode(row.sent)],
-        locks=[_maybe(row.left_lock), _maybe(row.right_lock)],
-        recheck=row.recheck,
-        how=exactjson.decode(row.how),
-        pass_id=row._mapping["pass"],
-        made_at=row.made_at,
+        ids=[row[0], row[1]],
+        keys=[row[2], row[3]],
+        versions=[row[4], row[5]],
+        prints=[None if mark is None else bytes(mark) for mark in row[6:8]],
+        states=[row[8], row[9]],
+        base=[exactjson.decode(row[10]), exactjson.decode(row[11])],
+        open=set(exactjson.decode(row[12])),
+        sent=[set(names) for names in exactjson.decode(row[13])],
+        locks=[_maybe(row[14]), _maybe(row[15])],
+        recheck=row[16],
+        how=exactjson.decode(row[17]),
+        pass_id=row[18],
+        made_at=read_instant(row[19]),
+        id=row[20],
     )
 
 

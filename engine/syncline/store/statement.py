@@ -1,0 +1,102 @@
+"""SQL whose text is made once, for the few statements that every record takes.
+
+Core makes the text, for either database, and is then out of the way: per execution it would look up the text,
+per row make a dictionary of parameters, which costs several times what the database does with them. Values go
+to the driver as they are, so instants are given and read by :func:`stored_instant` and :func:`read_instant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import Connection, Dialect
+
+from syncline import exactjson
+
+#: With parameters by position, which are the cheapest to give.
+_DIALECTS: Mapping[str, Dialect] = {
+    "sqlite": SQLiteDialect_pysqlite(paramstyle="qmark"),
+    "postgresql": PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
+}
+
+Build = Callable[[str], sa.ClauseElement]
+
+
+class Statement:
+    """One statement. ``build``: makes it for a dialect's name; ``names``: its parameters, in the order in
+    which values are given. A list of values is one parameter: see :func:`among`."""
+
+    def __init__(self, names: str, build: Build) -> None:
+        self._names = names.split()
+        self._build = build
+        self._texts: dict[str, str] = {}
+
+    def many(self, db: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Execute it for each row of values."""
+        if rows:
+            db.exec_driver_sql(self._text(db.dialect.name), list(rows))
+
+    def all(self, db: Connection, *values: Any) -> Sequence[Any]:
+        """Its rows, as plain tuples of what the driver gives."""
+        return db.exec_driver_sql(self._text(db.dialect.name), values).fetchall()
+
+    def _text(self, dialect: str) -> str:
+        if dialect not in self._texts:
+            compiled = self._build(dialect).compile(
+                dialect=_DIALECTS[dialect], column_keys=self._names, compile_kwargs={"literal_binds": False}
+            )
+            order = list(getattr(compiled, "positiontup", None) or [])
+            if order != self._names:
+                raise AssertionError(f"the parameters are {order}, not {self._names}")
+            self._texts[dialect] = str(compiled)
+        return self._texts[dialect]
+
+
+def insert(table: sa.Table, columns: Sequence[str]) -> Statement:
+    """Insert rows of these columns."""
+    return Statement(" ".join(columns), lambda _: sa.insert(table))
+
+
+def replace(table: sa.Table, columns: Sequence[str]) -> Statement:
+    """Insert rows of these columns, or put them in the place of those with the same primary key."""
+    keys = [str(column.name) for column in table.primary_key]
+
+    def build(dialect: str) -> sa.ClauseElement:
+        statement = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+        values = {name: statement.excluded[name] for name in columns if name not in keys}
+        return statement.on_conflict_do_update(index_elements=keys, set_=values)
+
+    return Statement(" ".join(columns), build)
+
+
+def among(column: sa.ColumnElement[Any], name: str, dialect: str) -> sa.ColumnElement[bool]:
+    """That a column's value is in a list, given as one parameter (see :func:`given_list`)."""
+    if dialect == "sqlite":
+        return column.in_(sa.select(sa.func.json_each(sa.bindparam(name)).table_valued("value").c.value))
+    return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(column.type)))
+
+
+def given_list(db: Connection, values: Sequence[Any]) -> Any:
+    """A list as the parameter of :func:`among`."""
+    return exactjson.encode(list(values)) if db.dialect.name == "sqlite" else list(values)
+
+
+def stored_instant(db: Connection, value: datetime | None) -> Any:
+    """An instant as the driver takes it."""
+    if value is None or db.dialect.name != "sqlite":
+        return value
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def read_instant(value: Any) -> datetime:
+    """An instant as the driver gave it: text from SQLite, where it is UTC without saying so."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    assert isinstance(value, datetime)
+    return value.astimezone(UTC)
