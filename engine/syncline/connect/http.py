@@ -7,11 +7,13 @@ import logging
 import ssl
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Inexact, InvalidOperation, Overflow, Underflow
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -37,15 +39,25 @@ if TYPE_CHECKING:
 log = logging.getLogger("syncline.http")
 log.addFilter(RedactingFilter())
 
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+#: Decimals exactly as they are written, but for those that no arithmetic with them would end: ``1e999999999``
+#: is ten characters long, and a gigabyte as a whole number.
+_DECIMALS = Context(
+    prec=1_000, Emax=1_000, Emin=-1_000, traps=[Inexact, Overflow, Underflow, InvalidOperation]
+)
+_decode = msgspec.json.Decoder(float_hook=_DECIMALS.create_decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
-#: A reply larger than this is refused, whatever it holds.
+#: A reply larger than this, unpacked, is refused, whatever it holds.
 MAX_REPLY_BYTES = 64 * 1024 * 1024
+#: Beyond this size the values of a reply are counted before it is read: each takes up to 70 bytes of memory,
+#: and three characters are enough for one.
+COUNTED_BYTES = 4 * 1024 * 1024
+MAX_VALUES = 4_000_000
 #: A remote that asks to wait longer than this is not waited for within a pass.
 MAX_WAIT_S = 120.0
 #: A whole exchange, however slowly the bytes drip in; shorter than a ledger's ``FLIGHT_S``.
 MAX_EXCHANGE_S = 300.0
+_PIECE = 64 * 1024
 _FAULT_TRIES = 4
 _LIMIT_TRIES = 8
 _FAULT_WAIT_S = 0.5
@@ -74,6 +86,11 @@ def check_url(url: str) -> None:
         raise UrlRefused(
             "an address is not a web address",
             fix="write https://host/path",
+        )
+    if not host.isascii():
+        raise UrlRefused(
+            "an address names its host in letters that may look like others",
+            fix="write the host as it is registered (xn--...), so that it can be told from a look-alike",
         )
     if parts.username is not None or parts.password is not None:
         raise UrlRefused(
@@ -111,7 +128,15 @@ class HttpReply:
         return self.content.decode("utf-8", "replace")
 
     def json(self) -> Any:
-        """The body, decimals as ``Decimal``; raises RemoteProtocolError when it is not JSON."""
+        """The body, decimals as ``Decimal``; raises RemoteProtocolError when it is not JSON, or nested so
+        deeply or so full of values that it means harm."""
+        if _values_at_most(self.content) > MAX_VALUES:
+            raise RemoteProtocolError(
+                f"the remote answered {self.status}: {len(self.content)} bytes with too many values to hold",
+                fix="ask for less at once; if it happens again, the remote or something between has a fault",
+                status=self.status,
+                correlation=self.correlation,
+            )
         try:
             return _decode(self.content.removeprefix(b"\xef\xbb\xbf"))
         except (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError) as error:
@@ -318,6 +343,8 @@ class HttpClient:
         """Send once, within the budget. Raises :class:`_Again`, or an error that repeating cannot mend."""
         import httpx
 
+        from syncline.connect.timelimit import TimeUp
+
         ticket = self._budget.acquire(call.cost)
         headers = {**call.headers, **({} if authorization is None else {"authorization": authorization})}
         reply: HttpReply | None = None
@@ -333,7 +360,7 @@ class HttpClient:
         except httpx.TransportError as error:
             self._log(call, started, type(error).__name__)
             raise self._broken_off(call, error) from error
-        except (httpx.DecodingError, _TooMuch) as error:
+        except (_Unreadable, TimeUp) as error:
             self._log(call, started, type(error).__name__)
             raise self._unreadable(call, error) from error
         finally:
@@ -342,16 +369,21 @@ class HttpClient:
         return reply
 
     def _transfer(self, call: _Call, headers: Mapping[str, str]) -> HttpReply:
+        from syncline.connect.timelimit import time_limit
+
         deadline = self._waiting.now() + MAX_EXCHANGE_S
         client = self._client(call.url)
-        with client.stream(call.method, call.url, headers=headers, content=call.content) as response:
+        with (
+            time_limit(MAX_EXCHANGE_S),
+            client.stream(call.method, call.url, headers=headers, content=call.content) as response,
+        ):
             chunks, size = [], 0
-            for chunk in response.iter_bytes():
+            for chunk in _unpacked(response):
                 size += len(chunk)
                 if size > MAX_REPLY_BYTES:
-                    raise _TooMuch(f"more than {MAX_REPLY_BYTES // 2**20} MB")
+                    raise _Unreadable(f"more than {MAX_REPLY_BYTES // 2**20} MB")
                 if self._waiting.now() > deadline:
-                    raise _TooMuch(f"not complete after {MAX_EXCHANGE_S:.0f} s")
+                    raise _Unreadable(f"not complete after {MAX_EXCHANGE_S:.0f} s")
                 chunks.append(chunk)
             found = {name.lower(): value for name, value in response.headers.items()}
             return HttpReply(response.status_code, found, b"".join(chunks))
@@ -364,6 +396,8 @@ class HttpClient:
         """
         import httpx
 
+        from syncline.connect.timelimit import limited
+
         loopback = is_loopback(urlsplit(url).hostname or "")
         with self._lock:
             if self._closed:
@@ -371,14 +405,18 @@ class HttpClient:
             client = self._clients.get(loopback)
             if client is None:
                 quiet_libraries()
-                client = self._clients[loopback] = httpx.Client(
-                    transport=self._transport,
-                    timeout=httpx.Timeout(self._timeout_s, connect=10.0),
-                    limits=httpx.Limits(max_keepalive_connections=10, keepalive_expiry=10.0),
-                    verify=_ssl_context(),
-                    trust_env=not loopback,
-                    follow_redirects=False,
-                    headers={"user-agent": "syncline"},
+                client = self._clients[loopback] = limited(
+                    httpx.Client(
+                        transport=self._transport,
+                        timeout=httpx.Timeout(self._timeout_s, connect=10.0),
+                        limits=httpx.Limits(max_keepalive_connections=10, keepalive_expiry=10.0),
+                        verify=_ssl_context(),
+                        trust_env=not loopback,
+                        follow_redirects=False,
+                        # No API needs cookies, and whoever sets them could pile them up without end.
+                        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+                        headers={"user-agent": "syncline", "accept-encoding": "gzip"},
+                    )
                 )
             return client
 
@@ -486,8 +524,41 @@ class HttpClient:
             log.info("%s %s %s %s %.0f ms%s", call.id, call.method, call.asked, answer, ms, tail)
 
 
-class _TooMuch(Exception):
-    """An answer without end, in size or time."""
+class _Unreadable(Exception):
+    """An answer that is no answer: too long, or packed in a way that hides how long it is."""
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    """The body in pieces of bounded size, whatever it unpacks to. Only what was asked for is unpacked: other
+    packings, and one inside another, turn kilobytes into gigabytes within a single piece."""
+    if response.is_stream_consumed:  # of a transport in memory
+        yield response.content
+        return
+    packing = response.headers.get("content-encoding", "").strip().lower()
+    if packing in ("", "identity"):
+        yield from response.iter_raw()
+        return
+    if packing not in ("gzip", "x-gzip"):
+        raise _Unreadable("it is packed in a way that was not asked for")
+    unpacker = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    begun = False
+    try:
+        for piece in response.iter_raw():
+            begun = begun or bool(piece)
+            while piece and not unpacker.eof:
+                yield unpacker.decompress(piece, _PIECE)
+                piece = unpacker.unconsumed_tail
+    except zlib.error:
+        raise _Unreadable("it is not packed as it says") from None
+    if begun and not unpacker.eof:
+        raise _Unreadable("it is cut off")
+
+
+def _values_at_most(content: bytes) -> int:
+    """How many values a JSON text can hold at most; 0 for one that is small anyway."""
+    if len(content) <= COUNTED_BYTES:
+        return 0
+    return content.count(b",") + content.count(b"[") + content.count(b"{")
 
 
 def _path(url: str) -> str:

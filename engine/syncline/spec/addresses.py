@@ -22,6 +22,8 @@ def check_base_url(text: str) -> str | None:
         return "an address begins with https://"
     if not host:
         return "the address names no host"
+    if not host.isascii():
+        return "the host is written in letters that may look like others: write it as xn--…"
     if url.username is not None or url.password is not None:
         return "an address holds no user name or password"
     if url.query or url.fragment:
