@@ -88,6 +88,8 @@ def _linked(linked: Mapping[str, Any] | None) -> str:
     when = f"{instant(linked['at'])}, {_pass(linked['pass'])}"
     if linked["how"] == "created":
         return f"linked {when}: created in {linked['system']}"
+    if linked["how"] == "decided":
+        return f"linked {when}: decided by {linked['who']}"
     return f'linked {when}: same key "{linked["key"]}" by the rule at {linked["rule"]}'
 
 

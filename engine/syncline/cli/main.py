@@ -26,6 +26,7 @@ VERBS = {
     "sync": "Bring both systems in step now.",
     "push": "Bring one record in step now.",
     "status": "Totals, and what waits for whom.",
+    "conflicts": "What a person must decide, and deciding it.",
     "log": "The audit log: who did what, when and why.",
     "explain": "The whole story of one record.",
     "sandbox": "Run the systems' loopback sandboxes.",

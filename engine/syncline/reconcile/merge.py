@@ -36,6 +36,7 @@ class Outcome(StrEnum):
 
 
 _TO = (Outcome.TO_LEFT, Outcome.TO_RIGHT)
+_NOTHING_CHOSEN: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,27 @@ class Edit:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The outcome and what explains it: ``rule`` is the place in the spec that decided a conflict; ``lost``
-    the value that a rule discards (never silently: it goes to the audit log)."""
+    the value that a rule discards (never silently: it goes to the audit log). ``put``: a value that a person
+    chose, to be stored in place of what the other end holds, and carried on from there like any edit."""
 
     outcome: Outcome
     why: str = ""
     rule: Place | None = None
     lost: Any = MISSING
     lost_side: Side | None = None
+    put: Any = MISSING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What a person decided about a field: the value of ``side`` shall stand at both ends. ``put``: another
+    value, which is stored at that end first; ``seen``: what each end held when it was decided, MISSING where
+    that does not matter."""
+
+    who: str
+    side: Side
+    put: Any = MISSING
+    seen: tuple[Any, Any] = (MISSING, MISSING)
 
 
 def same(entry: MapEntry, stored: Any, wanted: Any) -> bool:
@@ -141,6 +156,26 @@ def decide_field(
         why = "edited at the target of a one-way map that is enforced"
         return _send(edits, source, why, lost=edits[source.other].value)
     return Verdict(outcome=Outcome.DRIFT, why="edited at the target of a one-way map")
+
+
+def decide_chosen(entry: MapEntry, left: Edit, right: Edit, choice: Choice) -> Verdict | None:
+    """Decide one field as a person chose; ``None`` when an end no longer holds what the person saw, or the
+    map no longer carries the value over."""
+    edits, side = (left, right), choice.side
+    if not entry.flows[side.other]:
+        return None
+    if left.value is MISSING or right.value is MISSING:
+        return Verdict(outcome=Outcome.HELD, why="one end does not show this field")
+    placed = choice.put is not MISSING and same(entry, edits[side].value, choice.put)
+    for end in Side:
+        if not (end is side and placed) and changed(entry, edits[end].value, choice.seen[end]):
+            return None
+    why = f"decided by {choice.who}"
+    if choice.put is not MISSING and not placed:
+        return Verdict(outcome=_TO[side], why=why, put=choice.put, lost=edits[side].value, lost_side=side)
+    if _agree(entry, edits, [entry.flows[end] for end in Side]):
+        return Verdict(outcome=Outcome.AGREE, why=why)
+    return _send(edits, side, why, lost=edits[side.other].value)
 
 
 def _first_meeting(
@@ -273,10 +308,12 @@ def _send(
 @dataclass(slots=True, kw_only=True)
 class Merge:
     """What becomes of a linked pair: ``writes[side]``: values to store there, by map; ``agreed``: maps whose
-    base moves to the ends' present values; ``verdicts``: every map that is not simply kept."""
+    base moves to the ends' present values; ``verdicts``: every map that is not simply kept; ``overtaken``:
+    maps of which an end has changed since a person decided."""
 
     writes: tuple[dict[str, Any], dict[str, Any]] = field(default_factory=lambda: ({}, {}))
     agreed: list[str] = field(default_factory=list)
+    overtaken: list[str] = field(default_factory=list)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     def of(self, outcome: Outcome) -> list[str]:
@@ -289,21 +326,29 @@ def merge_pair(
     module_rule: ConflictRule,
     systems: Mapping[str, Side],
     newer: Side | None,
+    choices: Mapping[str, Choice] = _NOTHING_CHOSEN,
 ) -> Merge:
-    """Decide every field of a pair. ``systems``: the side of each system's name."""
+    """Decide every field of a pair. ``systems``: the side of each system's name; ``choices``: what a person
+    decided, by map."""
     result = Merge()
     for entry in entries:
         rule = entry.map.conflicts or module_rule
         left, right = edit_of(entry, Side.LEFT), edit_of(entry, Side.RIGHT)
-        verdict = decide_field(entry, left, right, rule, preferred=systems.get(rule.prefer), newer=newer)
+        verdict = None
+        if entry.name in choices:
+            verdict = decide_chosen(entry, left, right, choices[entry.name])
+            if verdict is None:
+                result.overtaken.append(entry.name)
+        if verdict is None:
+            verdict = decide_field(entry, left, right, rule, preferred=systems.get(rule.prefer), newer=newer)
         if verdict.outcome is Outcome.KEEP:
             continue
         result.verdicts[entry.name] = verdict
         match verdict.outcome:
             case Outcome.TO_RIGHT:
-                result.writes[Side.RIGHT][entry.name] = left.out
+                result.writes[Side.RIGHT][entry.name] = left.out if verdict.put is MISSING else verdict.put
             case Outcome.TO_LEFT:
-                result.writes[Side.LEFT][entry.name] = right.out
+                result.writes[Side.LEFT][entry.name] = right.out if verdict.put is MISSING else verdict.put
             case Outcome.AGREE | Outcome.DRIFT:
                 result.agreed.append(entry.name)
             case _:

@@ -63,9 +63,10 @@ def explain(
     """The story of the record of a module that has this id at either end (at ``system``'s, if given).
 
     ``module``, ``name``; ``records``: by system ``module`` (the remote's), ``id``, ``state``, ``version``,
-    ``lock``; ``linked``: null, or ``how`` (rule, created), ``at``, ``pass``, ``rule`` (file:line:column) and
-    ``key``, or ``system`` it was created in; ``fields``: by map ``place`` (file:line:column), ``paths``,
-    ``base`` and ``staged`` (what was read since and is not settled), each by system, and ``open`` (the ends
+    ``lock``; ``linked``: null, or ``how`` (rule, created, decided), ``at``, ``pass``, ``rule``
+    (file:line:column) and ``key``, or ``system`` it was created in, or ``who`` decided;
+    ``fields``: by map ``place`` (file:line:column), ``paths``, ``base`` and ``staged`` (what was read since
+    and is not settled), each by system, and ``open`` (the ends
     have never agreed on it); ``rests``: by system ``status``, ``reason``, ``faults``, ``next_try``, ``when``,
     ``attempts``, ``read_at``; ``questions``; ``candidates``: for a record without a link, who has the same
     match key (``agree``: by field map of the rule's ``agree``, both values); ``why``: in a sentence, why it
@@ -198,6 +199,8 @@ def _linked(story: _Story) -> dict[str, Any] | None:
     if "created" in link.how:
         system = known.systems[int(link.how["created"])]
         return {"how": "created", "system": system, **told}
+    if "decided" in link.how:
+        return {"how": "decided", "who": link.how["decided"], **told}
     noted = next((e.detail for e in story.events if e.event == "linked" and e.link == link.id), {})
     rules, number = known.module.match, int(link.how.get("rule", 0))
     place = noted.get("rule") or (str(rules[number].place) if number < len(rules) else None)

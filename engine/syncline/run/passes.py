@@ -16,6 +16,7 @@ from syncline.errors import SynclineError
 from syncline.mapping.module import Side
 from syncline.reconcile.limits import check_limits
 from syncline.reconcile.order import references_of
+from syncline.run.deciding import read_decided
 from syncline.run.reading import read_end, read_records, recheck_due
 from syncline.run.reconciling import reconcile
 from syncline.run.scope import Scope, Totals
@@ -87,6 +88,7 @@ def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> lis
         list(pool.map(read_system, systems))
     for scope in _without_failed(alive, result):
         _catch(scope, result, partial(recheck_due, scope))
+        _catch(scope, result, partial(read_decided, scope))
     return _without_failed(alive, result)
 
 

@@ -10,6 +10,8 @@ The body of an operation
 ``removed``: by list map, the remote's ids of the items to drop; ``source``: the record it comes from;
 ``version``, ``read_at``: what it was decided on; ``alone``: nothing else is to be done for the pair;
 ``state``: of the source, which a delete, archive or restore answers: the link learns it once that is done.
+A person's choice is named by ``decided`` (in a field, or in the body for the fate of a pair); a value with
+``put`` is one that the person chose: it is stored, and then carried over like an edit made there.
 """
 
 from __future__ import annotations
@@ -37,9 +39,11 @@ from syncline.reconcile.merge import (
     merge_pair,
     newer_side,
 )
+from syncline.run.deciding import Decided, apply_matches
 from syncline.run.references import References, pending_mark
 from syncline.run.scope import Scope
 from syncline.spec.model import DeleteRule, Direction
+from syncline.store.decisions import Decision
 from syncline.store.ids import next_id
 from syncline.store.ledger import Audit, Link, Operation, Question, Staged
 
@@ -52,6 +56,9 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
     """Decide everything that is pending. Returns the records (side, id) whose other end must be read again
     before they can be decided."""
     again: set[tuple[Side, str]] = set()
+    with transaction() as db:
+        scope.fence(db)
+        apply_matches(scope, db)
     for rule in range(len(scope.module.match)):
         after: int | None = 0
         while after is not None:
@@ -87,7 +94,7 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
         rights = [people[1][i] for i in right_ids if i in people[1]]
         found = match_group(lefts, rights, agree)
         for left_id, right_id in found.pairs:
-            link = _new_link(scope, left_id, right_id, {"rule": rule, "key": key})
+            link = scope.new_link(left_id, right_id, {"rule": rule, "key": key})
             pairs.append(_Pair(link, [staged[0][left_id], staged[1][right_id]]))
             clear += [("ambiguous", f"0:{left_id}"), ("ambiguous", f"1:{right_id}")]
             detail = {"rule": str(match.place), "key": key, "left": left_id, "right": right_id}
@@ -152,25 +159,6 @@ def _refers_to_itself(scope: Scope) -> bool:
     }
 
 
-def _new_link(scope: Scope, left: str | None, right: str | None, how: dict[str, Any]) -> Link:
-    return Link(
-        id=next_id(),
-        ids=[left, right],
-        keys=[None, None],
-        versions=["", ""],
-        prints=[None, None],
-        states=["live", "live"],
-        base=[{}, {}],
-        open={entry.name for entry in scope.maps.entries},
-        sent=[set(), set()],
-        locks=[None, None],
-        recheck=None,
-        how=how,
-        pass_id=scope.pass_id,
-        made_at=scope.now(),
-    )
-
-
 # --- deciding ------------------------------------------------------------------------------------
 
 
@@ -199,10 +187,13 @@ class _Batch:
     _resting: list[tuple[int, str, str, str, Any, int]] = field(default_factory=list)
     _references: References = field(init=False)
     _asked: dict[int, dict[tuple[str, str], dict[str, Any]]] = field(init=False)
+    _decided: Decided = field(init=False)
+    _unlinked: list[int] = field(default_factory=list)
 
     def decide(self, pairs: Sequence[_Pair], alone: Sequence[Staged], *, fresh: bool = False) -> None:
         """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""
         self._asked = {} if fresh else self.scope.ledger.asked(self.db, [pair.link.id for pair in pairs])
+        self._decided = Decided(self.scope, self.db, [] if fresh else [pair.link.id for pair in pairs])
         everyone = [row for pair in pairs for row in pair.rows if row is not None] + list(alone)
         self._references = References(self.scope, self.db, everyone)
         for pair in pairs:
@@ -217,8 +208,11 @@ class _Batch:
         ledger.update_links(db, self._links)
         ledger.insert_links(db, self._made)
         ledger.insert_operations(db, self._operations)
+        ledger.delete_links(db, self._unlinked)
+        self._decided.save()
         ledger.write_audit(db, scope.pass_id, scope.now(), self._audit)
-        ledger.withdraw(db, self._withdrawn)
+        asked = {(question.kind, question.subject) for question in self._questions}
+        ledger.withdraw(db, [subject for subject in self._withdrawn if subject not in asked])
         ledger.ask(db, scope.pass_id, scope.now(), self._questions)
         ledger.unstage(db, self._settled)
         ledger.rest(db, self._resting)
@@ -302,7 +296,7 @@ class _Batch:
     def _create(self, row: Staged, side: Side, values: dict[str, Any]) -> None:
         ids: list[str | None] = [None, None]
         ids[side] = row.record
-        link = _new_link(self.scope, ids[0], ids[1], {"created": int(side.other)})
+        link = self.scope.new_link(ids[0], ids[1], {"created": int(side.other)})
         link.base[side] = dict(row.own)
         self._take(link, side, row)
         fields = {
@@ -387,14 +381,12 @@ class _Batch:
                 continue
             link.states[side] = before[side]
             other = pair.rows[side.other]
+            body: dict[str, Any] = {"fields": {}, "alone": True, "state": now}
             if other is not None and self._edited(link, side.other, other):
-                subject, detail = str(link.id), {"side": int(side), "state": now}
-                self._questions.append(
-                    Question(kind="deleted-and-edited", subject=subject, link=link.id, detail=detail)
-                )
-                self._rest(rows, "conflict", f"{now} at one end and edited at the other")
-                return True
-            body = {"fields": {}, "alone": True, "state": now}
+                fate = self._decide_fate(pair, side, now)
+                if fate is None:
+                    return True
+                body["decided"] = fate.id
             self._operate(link, side.other, rule.value, body, pair.rows[side], other)
             self._rest(rows, "writing", "")
             return True
@@ -409,6 +401,39 @@ class _Batch:
                 return True
         self._settle(rows)
         return True
+
+    def _decide_fate(self, pair: _Pair, gone: Side, now: str) -> Decision | None:
+        """A record is gone and its counterpart was edited: a person's word that it shall follow is returned;
+        else the pair is dealt with: kept, as a person decided, or asked about."""
+        link, scope = pair.link, self.scope
+        rows = [row for row in pair.rows if row is not None]
+        kept = pair.rows[gone.other]
+        assert kept is not None
+        fate = self._decided.fate(link.id)
+        if fate is not None and kept.print.hex() != fate.detail["print"]:
+            self._audit.append(self._decided.overtaken(fate))
+            fate = None
+        if fate is None:
+            subject, detail = str(link.id), {"side": int(gone), "state": now}
+            self._questions.append(
+                Question(kind="deleted-and-edited", subject=subject, link=link.id, detail=detail)
+            )
+            self._rest(rows, "conflict", f"{now} at one end and edited at the other")
+        elif fate.detail["side"] == gone:
+            return fate
+        elif now == "archived" and scope.can(gone, "restore"):
+            body = {"fields": {}, "alone": False, "state": "live", "decided": fate.id}
+            self._operate(link, gone, "restore", body, kept, pair.rows[gone])
+            self._rest(rows, "writing", "")
+        else:
+            # Its counterpart does not come back: it is a record of its own, and met anew.
+            self._decided.carried_out(fate)
+            self._unlinked.append(link.id)
+            self._audit.append(Audit(event="unlinked", side=gone.other, record=kept.record))
+            self._settle([row for row in rows if row is not kept])
+            self._rest([kept], "waiting", "its counterpart is gone; it is matched anew or created")
+            self.again.add((gone.other, kept.record))
+        return None
 
     def _edited(self, link: Link, side: Side, row: Staged) -> bool:
         return any(
@@ -428,9 +453,11 @@ class _Batch:
             scope.module.conflicts,
             systems,
             newer,
+            self._decided.choices(pair.link.id),
         )
         for name in merge.agreed:
             self._agree(pair, name, merge.verdicts[name])
+        self._audit += self._decided.note(pair.link.id, merge)
         again = self._need_again(pair, merge)
         locked = self._drop_locked(pair, merge)
         taken = self._drop_taken(pair, merge)
@@ -502,6 +529,8 @@ class _Batch:
         for detail in self._asked.get(link.id, {}).values():
             name = str(detail.get("field"))
             for side in Side:
+                if self._decided.number(link.id, name) is not None:
+                    continue
                 if "tried" in detail and pending_mark(merge.writes[side].get(name)) == detail["tried"]:
                     del merge.writes[side][name]
                     taken[name] = detail["message"]
@@ -517,9 +546,9 @@ class _Batch:
             if not merge.writes[side]:
                 continue
             source = pair.rows[side.other]
-            assert source is not None
             fields: dict[str, Any] = {}
             removed: dict[str, list[str]] = {}
+            puts = False
             for name, value in merge.writes[side].items():
                 entry, verdict = self.scope.maps.by_name[name], merge.verdicts[name]
                 target = pair.rows[side]
@@ -527,12 +556,21 @@ class _Batch:
                 if entry.is_list:
                     stored = before if before is not MISSING and before is not None else []
                     value, removed[name] = match_items(entry, side, value or [], stored)
-                fields[name] = self._field(source, side.other, name, value, verdict.why, before)
+                if verdict.put is not MISSING:
+                    puts = True
+                    fields[name] = {"set": value, "put": True, "why": verdict.why}
+                    if before is not MISSING:
+                        fields[name]["before"] = before
+                else:
+                    assert source is not None
+                    fields[name] = self._field(source, side.other, name, value, verdict.why, before)
+                if (decided := self._decided.number(pair.link.id, name)) is not None:
+                    fields[name]["decided"] = decided
                 if verdict.rule is not None:
                     fields[name]["rule"] = str(verdict.rule)
                 if verdict.lost is not MISSING:
                     fields[name]["lost"] = verdict.lost
-            body = {"fields": fields, "removed": removed, "alone": alone and not both}
+            body = {"fields": fields, "removed": removed, "alone": alone and not both and not puts}
             self._operate(pair.link, side, "update", body, source, pair.rows[side])
         return any(merge.writes)
 

@@ -15,7 +15,8 @@ from syncline.mapping.module import ModuleMap, Side
 from syncline.reconcile.merge import FirstLook
 from syncline.spec.model import Module
 from syncline.store.database import Database
-from syncline.store.ledger import Ledger
+from syncline.store.ids import next_id
+from syncline.store.ledger import Ledger, Link
 
 #: How long a refused record rests before the next try, by the number of tries so far; then it is dead.
 RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (5, 30, 120, 480, 1440, 1440, 1440))
@@ -95,6 +96,26 @@ class Scope:
             "restore": capabilities.archive,
             "delete": capabilities.delete,
         }[kind]
+
+    def new_link(self, left: str | None, right: str | None, how: dict[str, Any]) -> Link:
+        """A link of two records that have agreed on nothing yet; a record that is still to be made is
+        ``None``."""
+        return Link(
+            id=next_id(),
+            ids=[left, right],
+            keys=[None, None],
+            versions=["", ""],
+            prints=[None, None],
+            states=["live", "live"],
+            base=[{}, {}],
+            open={entry.name for entry in self.maps.entries},
+            sent=[set(), set()],
+            locks=[None, None],
+            recheck=None,
+            how=how,
+            pass_id=self.pass_id,
+            made_at=self.now(),
+        )
 
     def today(self, side: Side) -> str:
         """The calendar day at an end's organisation."""

@@ -22,6 +22,7 @@ from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, Projection, Side
 from syncline.reconcile.merge import changed
+from syncline.run.deciding import close_decisions, forget_about
 from syncline.run.reading import lock_json, read_records, stage, stage_projected
 from syncline.run.references import links_named, resolve_marks
 from syncline.run.scope import Scope
@@ -210,7 +211,7 @@ def _to_write(scope: Scope, side: Side, operation: Operation, values: Mapping[st
 
 def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome]]) -> list[str]:
     """Write down what came of each operation, in one transaction. Returns the records (ids at ``side``) that
-    had changed under it and must be read again."""
+    had changed under it, or took a value that a person chose, and must be read again."""
     if not answers:
         return []
     now, today = scope.now(), scope.today(side)
@@ -239,7 +240,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                     failures.refused(operation, outcome)
         done.save(now)
         failures.save(db, now)
-    return stale
+    return stale + done.put
 
 
 def _maps_of(scope: Scope, side: Side, operation: Operation, outcome: Outcome) -> list[str]:
@@ -263,6 +264,9 @@ class _Done:
         self._surprises: list[tuple[Record, Projection]] = []
         self._written: list[tuple[Link, list[str], Record | None, Projection | None]] = []
         self._keys: dict[str, Sequence[str]] = {}
+        self._operations: list[Operation] = []
+        #: the records that took a value which is still to be carried over
+        self.put: list[str] = []
 
     def add(self, operation: Operation, outcome: Outcome) -> None:
         scope, side = self._scope, self._side
@@ -292,10 +296,15 @@ class _Done:
         )
         rows = [(int(s), i) for s in Side if (i := link.ids[s]) is not None]
         if operation.body["alone"]:
+            self._operations.append(operation)
             self._unstage.extend(rows)
             return
         self._wake.extend(rows)
-        self._written.append((link, list(operation.body["fields"]), outcome.record, projection))
+        self._operations.append(operation)
+        carried = _carried(operation)
+        if len(carried) < len(operation.body["fields"]) and record_id is not None:
+            self.put.append(record_id)
+        self._written.append((link, carried, outcome.record, projection))
 
     def _learn(
         self, link: Link, kind: WriteKind, operation: Operation, outcome: Outcome
@@ -304,7 +313,8 @@ class _Done:
         scope, side, record = self._scope, self._side, outcome.record
         projection = scope.maps.project(side, record, self._today) if record is not None else None
         sent = _values(scope, side, operation, self._links)
-        for name, part in operation.body["fields"].items():
+        for name in _carried(operation):
+            part = operation.body["fields"][name]
             source = link.base[side.other]
             source[name] = part["own"]
             if "seen" in part:
@@ -314,7 +324,7 @@ class _Done:
             link.open.discard(name)
         link.versions[side] = (record.version if record else outcome.version) or ""
         link.prints[side] = None
-        link.sent[side] = set() if projection else link.sent[side] | operation.body["fields"].keys()
+        link.sent[side] = set() if projection else link.sent[side].union(_carried(operation))
         if kind in (WriteKind.ARCHIVE, WriteKind.DELETE):
             link.states[side] = "archived" if kind is WriteKind.ARCHIVE else "deleted"
         elif kind is WriteKind.RESTORE:
@@ -391,7 +401,7 @@ class _Done:
         fields = {}
         for name, part in operation.body["fields"].items():
             told = {k: v for k, v in part.items() if k in ("before", "why", "rule", "lost")}
-            told["after"] = link.base[self._side][name]
+            told["after"] = part["set"] if "put" in part else link.base[self._side][name]
             fields[name] = told
         story: dict[str, Any] = {"fields": fields, "operation": operation.id}
         if outcome.warnings:
@@ -406,6 +416,7 @@ class _Done:
         scope.ledger.settle_operations(db, self._closed, now)
         scope.ledger.write_audit(db, scope.pass_id, now, self._audit)
         scope.ledger.unstage(db, self._unstage)
+        close_decisions(db, self._operations)
         self._patch_staged()
         scope.ledger.wake_records(db, self._wake)
         scope.ledger.save_keys(db, self._side, self._keys, list(self._keys))
@@ -426,6 +437,7 @@ class _Failures:
         self._unmade: list[int] = []
         self._gone: dict[str, str] = {}
         self._wake: list[tuple[int, str]] = []
+        self._overruled: list[tuple[int, str]] = []
 
     def stale(self, operation: Operation, outcome: Outcome) -> None:
         """Somebody edited the record first: nothing was written, and it is decided again."""
@@ -443,9 +455,12 @@ class _Failures:
         self._closed.append((operation.id, "taken", outcome.message, operation.record))
         detail: dict[str, Any] = {"message": outcome.message, "other": outcome.other_id}
         for name in names:
+            part = operation.body["fields"][name]
             ends = {"left": link.base[0].get(name), "right": link.base[1].get(name)}
-            ends["left" if self._side is Side.RIGHT else "right"] = operation.body["fields"][name]["own"]
-            tried = {"field": name, "tried": operation.body["fields"][name]["set"], **ends, **detail}
+            if "own" in part:
+                ends["left" if self._side is Side.RIGHT else "right"] = part["own"]
+            tried = {"field": name, "side": int(self._side), "tried": part["set"], **ends, **detail}
+            self._overruled.append((link.id, name))
             subject = f"{link.id}:{name}"
             self._questions.append(Question(kind="conflict", subject=subject, link=link.id, detail=tried))
         self._audit.append(
@@ -498,7 +513,13 @@ class _Failures:
         scope.ledger.rest(db, self._resting)
         scope.ledger.wake_records(db, self._wake)
         scope.ledger.ask(db, scope.pass_id, now, self._questions)
+        forget_about(db, self._overruled)
         scope.ledger.write_audit(db, scope.pass_id, now, self._audit)
+
+
+def _carried(operation: Operation) -> list[str]:
+    """The maps that an operation brings in step: not those whose value a person chose at this end alone."""
+    return [name for name, part in operation.body["fields"].items() if "put" not in part]
 
 
 def _take_back(

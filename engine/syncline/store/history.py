@@ -58,6 +58,7 @@ class Resting:
 class Asked:
     """An open question, with the pass that asked it first."""
 
+    id: int
     kind: str
     subject: str
     link: int | None
@@ -210,6 +211,13 @@ def questions(db: Connection, scope: int, kinds: Sequence[str], limit: int) -> l
     return [_asked(row) for row in db.execute(query)]
 
 
+def question(db: Connection, scopes: Sequence[int], number: int) -> tuple[int, Asked] | None:
+    """An open question by its id, with its scope."""
+    c = t.question.c
+    row = db.execute(sa.select(t.question).where(c.id == number, c.scope.in_(scopes))).first()
+    return None if row is None else (row.scope, _asked(row))
+
+
 def questions_about(
     db: Connection, scope: int, link: int | None, records: Sequence[tuple[int, str]]
 ) -> list[Asked]:
@@ -279,6 +287,19 @@ def events(
         newest, limit = rows[-1].id, limit - len(rows)
 
 
+def event(db: Connection, scopes: Sequence[int], number: int) -> Event | None:
+    """One audit row by its id."""
+    row = db.execute(sa.select(t.audit).where(t.audit.c.id == number, t.audit.c.scope.in_(scopes))).first()
+    return None if row is None else _event(row)
+
+
+def losses(db: Connection, scopes: Sequence[int], limit: int) -> list[Event]:
+    """The newest writes in which a value lost to a rule or to a person's word, newest first."""
+    c = t.audit.c
+    query = sa.select(t.audit).where(c.scope.in_(scopes), c.event == "updated", c.detail.contains('"lost":'))
+    return [_event(row) for row in db.execute(query.order_by(c.id.desc()).limit(limit))]
+
+
 def operations(
     db: Connection, scope: int, link: int | None, sources: Sequence[tuple[int, str]]
 ) -> list[Sent]:
@@ -320,6 +341,7 @@ def _resting(row: Row[Any]) -> Resting:
 
 def _asked(row: Row[Any]) -> Asked:
     return Asked(
+        id=row.id,
         kind=row.kind,
         subject=row.subject,
         link=row.link,

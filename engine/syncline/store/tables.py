@@ -256,3 +256,18 @@ question = sa.Table(
     sa.Column("asked_at", Instant, nullable=False),
     sa.UniqueConstraint("scope", "kind", "subject"),
 )
+
+decision = sa.Table(
+    "decision",
+    metadata,
+    sa.Column("id", _ID, primary_key=True),
+    sa.Column("scope", _ID, sa.ForeignKey("scope.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),  # field | fate | match
+    sa.Column("subject", sa.Text, nullable=False),  # what it is about, as the question it answers
+    sa.Column("link", _ID),
+    sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("made_at", Instant, nullable=False),
+    sa.UniqueConstraint("scope", "kind", "subject"),
+    sa.Index("ix_decision_link", "link"),
+)

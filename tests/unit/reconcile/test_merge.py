@@ -12,12 +12,14 @@ from tests.unit.reconcile.made import RULE, entry, list_entry, prefer
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import ITEM_ID, MapEntry, Side
 from syncline.reconcile.merge import (
+    Choice,
     Edit,
     Outcome,
     Pending,
     Unlinked,
     Verdict,
     changed,
+    decide_chosen,
     decide_field,
     match_items,
     merge_pair,
@@ -499,3 +501,95 @@ def test_a_list_agrees_when_each_value_does_from_either_end() -> None:
     assert verdict.outcome is Outcome.AGREE
     other = Edit(value=[{"discount": None, "tax": "S"}], out=[{"discount": 6, "tax": "plain"}])
     assert decide_field(lines, left, other, ask, preferred=None, newer=None).outcome is Outcome.ASK
+
+
+# --- as a person decided ---------------------------------------------------------------------------------
+
+SEEN = ("b", "c")
+
+
+@pytest.mark.parametrize(
+    ("choice", "left", "right", "expected"),
+    [
+        pytest.param(
+            Choice(who="ann", side=Side.LEFT, seen=SEEN), "b", "c", Outcome.TO_RIGHT, id="the left stands"
+        ),
+        pytest.param(
+            Choice(who="ann", side=Side.RIGHT, seen=SEEN), "b", "c", Outcome.TO_LEFT, id="the right stands"
+        ),
+        pytest.param(
+            Choice(who="ann", side=Side.LEFT, put="d", seen=SEEN),
+            "b",
+            "c",
+            Outcome.TO_LEFT,
+            id="a value is put first",
+        ),
+        pytest.param(
+            Choice(who="ann", side=Side.LEFT, put="d", seen=SEEN),
+            "d",
+            "c",
+            Outcome.TO_RIGHT,
+            id="and then carried",
+        ),
+        pytest.param(
+            Choice(who="ann", side=Side.LEFT, seen=(MISSING, "c")),
+            "x",
+            "c",
+            Outcome.TO_RIGHT,
+            id="whatever was put",
+        ),
+        pytest.param(
+            Choice(who="ann", side=Side.LEFT, seen=SEEN), "b", "b", None, id="the other end was edited since"
+        ),
+        pytest.param(
+            Choice(who="ann", side=Side.LEFT, seen=SEEN), "z", "c", None, id="the chosen end was edited since"
+        ),
+        pytest.param(
+            Choice(who="ann", side=Side.LEFT, put="d", seen=SEEN),
+            "d",
+            "z",
+            None,
+            id="the other end, after the put",
+        ),
+        pytest.param(
+            Choice(who="ann", side=Side.LEFT, seen=("b", "b")),
+            "b",
+            "b",
+            Outcome.AGREE,
+            id="both hold it already",
+        ),
+    ],
+)
+def test_what_a_person_chose_stands_while_the_ends_hold_what_the_person_saw(
+    choice: Choice, left: str, right: str, expected: Outcome | None
+) -> None:
+    verdict = decide_chosen(entry(), edited("a", left), edited("a", right), choice)
+    assert (verdict and verdict.outcome) == expected
+    if verdict is not None and expected is not Outcome.AGREE:
+        assert "ann" in verdict.why
+        lost = {Outcome.TO_RIGHT: right, Outcome.TO_LEFT: left}
+        assert verdict.lost == lost[verdict.outcome]
+
+
+def test_a_choice_against_the_direction_of_a_map_is_no_choice() -> None:
+    choice = Choice(who="ann", side=Side.RIGHT, seen=SEEN)
+    assert decide_chosen(entry(direction=TO_RIGHT), edited("a", "b"), edited("a", "c"), choice) is None
+
+
+def test_a_pair_is_merged_with_what_was_chosen_and_tells_what_was_overtaken() -> None:
+    edits = {"phone": (edited("a", "b"), edited("a", "c")), "fax": (edited("a", "b"), edited("a", "c"))}
+    choices = {
+        "phone": Choice(who="ann", side=Side.LEFT, put="d", seen=SEEN),
+        "fax": Choice(who="ann", side=Side.LEFT, seen=("b", "x")),
+    }
+    merge = merge_pair(
+        [entry("phone"), entry("fax")],
+        lambda one, side: edits[one.name][side],
+        prefer("ask"),
+        {},
+        None,
+        choices,
+    )
+    assert merge.writes == ({"phone": "d"}, {})
+    assert merge.overtaken == ["fax"]
+    assert merge.of(Outcome.ASK) == ["fax"]

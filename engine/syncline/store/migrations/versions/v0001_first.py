@@ -191,6 +191,21 @@ def upgrade() -> None:
         sa.UniqueConstraint("scope", "kind", "subject", name=op.f("uq_question_scope_kind_subject")),
     )
     op.create_table(
+        "decision",
+        sa.Column("id", ID, nullable=False),
+        sa.Column("scope", ID, nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("link", ID, nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("who", sa.Text(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["scope"], ["scope.id"], name=op.f("fk_decision_scope")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_decision")),
+        sa.UniqueConstraint("scope", "kind", "subject", name=op.f("uq_decision_scope_kind_subject")),
+    )
+    op.create_index("ix_decision_link", "decision", ["link"], unique=False)
+    op.create_table(
         "staged",
         sa.Column("scope", ID, nullable=False),
         sa.Column("side", sa.SmallInteger(), nullable=False),

@@ -1,0 +1,215 @@
+"""Deciding: what people decided, brought to the rows that it is about, and taken off the list when done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from syncline.mapping.missing import MISSING
+from syncline.mapping.module import Side
+from syncline.reconcile.merge import Choice, Merge
+from syncline.run.reading import read_records
+from syncline.run.scope import Scope
+from syncline.store.decisions import (
+    Decision,
+    change_detail,
+    decisions,
+    decisions_on,
+    forget_decisions,
+)
+from syncline.store.history import keys_of
+from syncline.store.ledger import Audit, Operation, Staged
+
+
+class Decided:
+    """The decisions about the links of one batch."""
+
+    def __init__(self, scope: Scope, db: Connection, links: Sequence[int]) -> None:
+        self._db = db
+        self._fields: dict[int, dict[str, Decision]] = {}
+        self._fates: dict[int, Decision] = {}
+        self._done: list[int] = []
+        for link, found in decisions_on(db, links).items():
+            for one in found:
+                if one.kind == "field":
+                    self._fields.setdefault(link, {})[_field_of(one)] = one
+                else:
+                    self._fates[link] = one
+
+    def choices(self, link: int) -> dict[str, Choice]:
+        """What was decided about the fields of a link, by map."""
+        return {name: _choice(one) for name, one in self._fields.get(link, {}).items()}
+
+    def number(self, link: int, field: str) -> int | None:
+        """The decision about a field that a write carries out."""
+        one = self._fields.get(link, {}).get(field)
+        return None if one is None else one.id
+
+    def fate(self, link: int) -> Decision | None:
+        return self._fates.get(link)
+
+    def carried_out(self, decision: Decision) -> None:
+        self._done.append(decision.id)
+
+    def overtaken(self, decision: Decision) -> Audit:
+        """Forget a decision about what is no longer as it was; returns what the audit log shall say."""
+        self._done.append(decision.id)
+        return _overtaken(decision)
+
+    def note(self, link: int, merge: Merge) -> list[Audit]:
+        """Take off the list what the merge found agreed or overtaken."""
+        mine = self._fields.get(link, {})
+        self._done += [mine[name].id for name in merge.agreed if name in mine]
+        told = [self.overtaken(mine[name]) for name in merge.overtaken]
+        for name in merge.overtaken:
+            del mine[name]
+        return told
+
+    def save(self) -> None:
+        forget_decisions(self._db, self._done)
+
+
+def apply_matches(scope: Scope, db: Connection) -> None:
+    """Carry out what was decided about records without a link, before the match rules look at them."""
+    ledger = scope.ledger
+    audit: list[Audit] = []
+    done: list[int] = []
+    for decision in decisions(db, ledger.scope, "match"):
+        side, record = subject_record(decision.subject)
+        row = ledger.staged(db, side, [record]).get(record)
+        linked = ledger.links_of(db, side, [record]).get(record)
+        if linked is not None or row is None or row.condition != "live":
+            done.append(decision.id)
+            if linked is None or "other" in decision.detail:
+                audit.append(_overtaken(decision))
+        elif "other" in decision.detail:
+            done.append(decision.id)
+            audit.append(_link(scope, db, decision, side, row))
+        else:
+            # Without its keys no rule finds it: it is nobody's counterpart.
+            ledger.save_keys(db, side, {record: ()}, [record])
+            if not decision.detail.get("tried"):
+                change_detail(db, decision.id, {**decision.detail, "tried": True})
+                ledger.rest(db, [(side, record, "pending", "", None, row.attempts)])
+    forget_decisions(db, done)
+    ledger.write_audit(db, scope.pass_id, scope.now(), audit)
+
+
+def _link(scope: Scope, db: Connection, decision: Decision, side: Side, row: Staged) -> Audit:
+    ledger, other = scope.ledger, str(decision.detail["other"])
+    theirs = ledger.staged(db, side.other, [other]).get(other)
+    keys = match_keys(db, ledger.scope, side, row.record, other)
+    taken = ledger.links_of(db, side.other, [other])
+    if theirs is None or theirs.condition != "live" or taken or keys != decision.detail["keys"]:
+        return _overtaken(decision)
+    ids: list[str | None] = [None, None]
+    ids[side], ids[side.other] = row.record, other
+    link = scope.new_link(ids[0], ids[1], {"decided": decision.who})
+    ledger.insert_links(db, [link])
+    pair = [(side, row), (side.other, theirs)]
+    ledger.withdraw(
+        db, [(kind, f"{int(end)}:{one.record}") for end, one in pair for kind in ("ambiguous", "taken")]
+    )
+    ledger.rest(db, [(end, one.record, "pending", "", None, 0) for end, one in pair])
+    scope.totals.linked += 1
+    detail = {"left": ids[0], "right": ids[1], "message": f"decided by {decision.who}"}
+    return Audit(event="linked", link=link.id, detail=detail)
+
+
+def match_keys(db: Connection, scope: int, side: Side, record: str, other: str) -> list[dict[str, str]]:
+    """The match keys of a record and of its counterpart to be, by rule."""
+    return [
+        {str(rule): key for rule, key in keys_of(db, scope, end, one).items()}
+        for end, one in ((side, record), (side.other, other))
+    ]
+
+
+def read_decided(scope: Scope) -> None:
+    """Read again the pairs of which a field was decided and of which nothing is staged."""
+    ledger = scope.ledger
+    with scope.database.write() as db:
+        scope.fence(db)
+        about = decisions(db, ledger.scope, "field", "fate")
+        links = ledger.links_anywhere(db, sorted({one.link for one in about if one.link is not None}))
+        quiet = {
+            link.id: link
+            for link in links.values()
+            if not any(ledger.staged_prints(db, side, [link.ids[side] or ""]) for side in Side)
+        }
+        # A pair that is gone, or was brought in step by somebody else, needs no word any more.
+        lost = [
+            one
+            for one in about
+            if one.link not in links
+            or (one.link in quiet and (one.kind == "fate" or links[one.link].states != ["live", "live"]))
+        ]
+        forget_decisions(db, [one.id for one in lost])
+        ledger.write_audit(db, scope.pass_id, scope.now(), [_overtaken(one) for one in lost])
+        wanted = quiet.keys() - {one.link for one in lost}
+    for side in Side:
+        ids = [record for link in wanted if (record := quiet[link].ids[side]) is not None]
+        read_records(scope, side, ids)
+
+
+def close_decisions(db: Connection, operations: Sequence[Operation]) -> None:
+    """Take off the list what these writes, which were carried out, had been told to do."""
+    done: list[int] = []
+    put: dict[int, Decision] = {}
+    about = [op for op in operations if any("decided" in part for part in op.body["fields"].values())]
+    found = {one.id: one for many in decisions_on(db, [op.link for op in about]).values() for one in many}
+    for operation in operations:
+        done += [operation.body["decided"]] if "decided" in operation.body else []
+        for part in operation.body["fields"].values():
+            if "decided" not in part:
+                continue
+            if "put" in part and part["decided"] in found:
+                put[part["decided"]] = found[part["decided"]]
+            else:
+                done.append(part["decided"])
+    for number, decision in put.items():
+        # The value is there; now it has to be carried over, whatever form the remote gave it.
+        side = str(decision.detail["side"])
+        seen = {end: value for end, value in decision.detail["seen"].items() if end != side}
+        change_detail(db, number, {"side": decision.detail["side"], "seen": seen})
+    forget_decisions(db, done)
+
+
+def forget_about(db: Connection, fields: Iterable[tuple[int, str]]) -> None:
+    """Forget what was decided about these fields (link, map): it cannot be done, and is asked again."""
+    wanted = {f"{link}:{name}" for link, name in fields}
+    found = decisions_on(db, sorted({int(subject.partition(":")[0]) for subject in wanted}))
+    forget_decisions(db, [one.id for many in found.values() for one in many if one.subject in wanted])
+
+
+def subject_record(subject: str) -> tuple[Side, str]:
+    """The record that ``<side>:<record>`` names."""
+    side, _, record = subject.partition(":")
+    return Side(int(side)), record
+
+
+def _field_of(decision: Decision) -> str:
+    return decision.subject.partition(":")[2]
+
+
+def _choice(decision: Decision) -> Choice:
+    detail: Mapping[str, Any] = decision.detail
+    seen = detail["seen"]
+    return Choice(
+        who=decision.who,
+        side=Side(detail["side"]),
+        put=detail.get("put", MISSING),
+        seen=(seen.get("0", MISSING), seen.get("1", MISSING)),
+    )
+
+
+def _overtaken(decision: Decision) -> Audit:
+    """What the audit log says of a decision that no longer fits."""
+    detail: dict[str, Any] = {"message": f"decided by {decision.who}, and changed since: asked again"}
+    if decision.link is not None:
+        if decision.kind == "field":
+            detail["field"] = _field_of(decision)
+        return Audit(event="overtaken", link=decision.link, detail=detail)
+    side, record = subject_record(decision.subject)
+    return Audit(event="overtaken", side=side, record=record, detail=detail)
