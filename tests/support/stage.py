@@ -25,6 +25,7 @@ from unittest import mock
 import httpx
 
 from syncline.connect.sandbox import Sandbox, SandboxServer, SandboxSettings, VirtualClock, make_world
+from syncline.connect.waiting import Waiting
 from syncline.run.installed import installed_plugins
 
 EXAMPLE = Path(__file__).parents[2] / "specs" / "examples" / "acme.yaml"
@@ -73,9 +74,16 @@ class Stage:
     """A folder with a spec, a state, and the sandboxes of both systems. Use as a context."""
 
     def __init__(
-        self, folder: Path, *, data: str | int = "empty", limits: bool = False, spec: str | None = None
+        self,
+        folder: Path,
+        *,
+        data: str | int = "empty",
+        limits: bool = False,
+        spec: str | None = None,
+        patient: bool = True,
     ) -> None:
-        """``data``: as ``syncline sandbox --data`` has it; ``spec``: its text, else the example's."""
+        """``data``: as ``syncline sandbox --data`` has it; ``spec``: its text, else the example's.
+        ``patient``: the engine really waits where it must; otherwise waiting moves the clocks of all."""
         self.folder = folder
         self.spec = folder / "acme.yaml"
         if spec is None:
@@ -84,6 +92,10 @@ class Stage:
             self.spec.write_text(spec, encoding="utf-8")
         self.clock = VirtualClock()
         self._engine_ahead = timedelta()
+        self.slept: list[float] = []
+        self._waiting = (
+            Waiting() if patient else Waiting(now=lambda: self.now().timestamp(), sleep=self._sleep)
+        )
         self._stack = ExitStack()
         self.systems: dict[str, System] = {}
         world = make_world(data)
@@ -138,7 +150,8 @@ class Stage:
 
     def run(self, verb: str, *arguments: str, spec: bool = True) -> Done:
         """``syncline VERB SPEC ARGUMENTS``, or without the spec."""
-        return in_process([verb, *((str(self.spec),) if spec else ()), *arguments], self.environ(), self.now)
+        words = [verb, *((str(self.spec),) if spec else ()), *arguments]
+        return in_process(words, self.environ(), self.now, self._waiting)
 
     def sync(self, *arguments: str, code: int | None = 0) -> dict[str, Any]:
         """One pass; what ``sync --json`` printed. ``code``: what it must end with, if anything."""
@@ -154,6 +167,10 @@ class Stage:
         """Let time go by, for the engine and for both systems."""
         self._engine_ahead += by
         self.clock.advance(by.total_seconds())
+
+    def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.later(timedelta(seconds=seconds))
 
     def forget_requests(self) -> None:
         for system in self.systems.values():
@@ -177,7 +194,12 @@ class Stage:
             assert self.writes() == 0, {n: s.requests() for n, s in self.systems.items()}
 
 
-def in_process(argv: list[str], environ: Mapping[str, str], now: Callable[[], datetime]) -> Done:
+def in_process(
+    argv: list[str],
+    environ: Mapping[str, str],
+    now: Callable[[], datetime],
+    waiting: Waiting | None = None,
+) -> Done:
     """Run a command line in this process, as ``syncline`` would be run with this environment and clock."""
     from syncline.cli.main import main
     from syncline.run.workspace import Workspace
@@ -188,6 +210,7 @@ def in_process(argv: list[str], environ: Mapping[str, str], now: Callable[[], da
         _keeping_signals(),
         mock.patch.dict(os.environ, environ, clear=True),
         mock.patch.object(Workspace, "now", side_effect=now),
+        mock.patch.object(Workspace, "waiting", waiting or Waiting()),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
     ):

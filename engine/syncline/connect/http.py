@@ -55,6 +55,8 @@ COUNTED_BYTES = 4 * 1024 * 1024
 MAX_VALUES = 4_000_000
 #: A remote that asks to wait longer than this is not waited for within a pass.
 MAX_WAIT_S = 120.0
+#: How long a remote may say nothing before an exchange counts as broken off.
+SILENCE_S = 100.0
 #: A whole exchange, however slowly the bytes drip in; shorter than a ledger's ``FLIGHT_S``.
 MAX_EXCHANGE_S = 300.0
 _PIECE = 64 * 1024
@@ -215,7 +217,7 @@ class HttpClient:
         sign_in: SignIn | None = None,
         waiting: Waiting | None = None,
         transport: httpx.BaseTransport | None = None,
-        timeout_s: float = 100.0,
+        timeout_s: float | None = None,
     ) -> None:
         """``label``: what messages call the remote. ``budget``: by default one of this process alone, made
         from ``limits``. ``transport``: in place of the network. ``timeout_s``: for a silence."""
@@ -225,7 +227,7 @@ class HttpClient:
         self._budget: Budget = budget or Pace(self._limits, label=label, waiting=self._waiting)
         self._sign_in = sign_in
         self._transport = transport
-        self._timeout_s = timeout_s
+        self._timeout_s = SILENCE_S if timeout_s is None else timeout_s
         self._lock = threading.Lock()
         self._clients: dict[bool, httpx.Client] = {}
         self._closed = False

@@ -20,6 +20,8 @@ from syncline.connect.waiting import Waiting
 #: How long before its end a token is replaced; at most this share of its life.
 EARLY_S = 120.0
 EARLY_SHARE = 0.1
+#: How long a token endpoint may say nothing: it has little to do.
+SILENCE_S = 30.0
 #: When a token reply does not say how long the token lives.
 _DEFAULT_LIFE_S = 3600.0
 #: No access token lives this many seconds; a larger number counts milliseconds.
@@ -200,7 +202,7 @@ class TokenEndpoint:
     def __init__(self, *, label: str = "the remote", waiting: Waiting | None = None) -> None:
         self._waiting = waiting or Waiting()
         self._label = label
-        self._http = HttpClient(label=label, waiting=self._waiting, timeout_s=30.0)
+        self._http = HttpClient(label=label, waiting=self._waiting, timeout_s=SILENCE_S)
 
     def close(self) -> None:
         self._http.close()

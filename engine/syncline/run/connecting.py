@@ -62,12 +62,15 @@ def connect_system(
         known = ", ".join(g.value for g in oauth.grants)
         raise SynclineError(f"{system.connector} does not sign in by {grant.value}", fix=f"it knows: {known}")
     vault = workspace.vault  # before the consent is asked for: an unusable state must not waste it
-    endpoint = TokenEndpoint(label=name)
+    endpoint = TokenEndpoint(label=name, waiting=workspace.waiting)
     try:
         tokens = _sign_in(connector, options, client, oauth, endpoint, grant, grant_token, send_to, port)
     finally:
         endpoint.close()
-    with HttpClient(label=name, limits=connector.limits, sign_in=_SignedIn(oauth, tokens)) as http:
+    signed_in = _SignedIn(oauth, tokens)
+    with HttpClient(
+        label=name, limits=connector.limits, sign_in=signed_in, waiting=workspace.waiting
+    ) as http:
 
         def session(organisation: Organisation | None) -> Any:
             return connector.open(

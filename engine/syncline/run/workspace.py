@@ -20,6 +20,7 @@ from syncline.connect.http import HttpClient
 from syncline.connect.oauth import Client, TokenEndpoint
 from syncline.connect.plugins import Plugins
 from syncline.connect.tokens import TokenKeeper
+from syncline.connect.waiting import Waiting
 from syncline.errors import SynclineError
 from syncline.mapping.check import check_spec, read_expressions
 from syncline.mapping.expressions import Expressions
@@ -60,6 +61,9 @@ class Workspace:
     """One spec file, with everything that its verbs need. Use as a context; nothing is opened before it is
     asked for. ``state``: the URL or file of the state, else ``SYNCLINE_STATE``, else a SQLite file in
     ``.syncline/`` beside the spec."""
+
+    #: by which its connections tell the time and wait
+    waiting = Waiting()
 
     def __init__(self, file: Path, state: str | None, environ: Mapping[str, str]) -> None:
         self.file = file
@@ -219,7 +223,7 @@ class Workspace:
     def _line(
         self, system: System, connector: Connector, options: Mapping[str, Any], saved: SavedConnection
     ) -> tuple[HttpClient, Mapping[str, str]]:
-        endpoint = TokenEndpoint(label=system.name)
+        endpoint = TokenEndpoint(label=system.name, waiting=self.waiting)
         self._stack.callback(endpoint.close)
         keeper = TokenKeeper(
             oauth=connector.oauth(options, {}),
@@ -228,10 +232,14 @@ class Workspace:
             store=self.vault.tokens(saved.id),
             endpoint=endpoint,
             label=system.name,
+            waiting=self.waiting,
         )
         account = f"{saved.connector}:{saved.organisation.id}"
-        pace = Pace(connector.limits, CallLedger(self.database, account), label=system.name)
-        http = HttpClient(label=system.name, limits=connector.limits, budget=pace, sign_in=keeper)
+        calls = CallLedger(self.database, account, now=self.waiting.now)
+        pace = Pace(connector.limits, calls, label=system.name, waiting=self.waiting)
+        http = HttpClient(
+            label=system.name, limits=connector.limits, budget=pace, sign_in=keeper, waiting=self.waiting
+        )
         self._stack.callback(http.close)
         return http, keeper.extras
 

@@ -13,6 +13,8 @@ class FaultKind(StrEnum):
     REFUSE = "refuse"  # the connection is reset before the request is processed
     LOSE = "lose"  # processed, then the connection is reset without an answer
     TRUNCATE = "truncate"  # processed, then the connection is reset in the middle of the answer
+    SHORT = "short"  # processed, then half of the answer, and the connection is closed in good order
+    DRIP = "drip"  # processed, then the answer in eight pieces with a silence of `delay_s` before each
     HOLD = "hold"  # processed, then the answer is held back for `delay_s`
     SLOW = "slow"  # processed after a delay of `delay_s`
     STATUS = "status"  # answered with `status` without being processed

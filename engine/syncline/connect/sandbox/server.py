@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -42,8 +42,18 @@ class SandboxServer:
             disable_nagle_algorithm = True
             wbufsize = -1
 
+            def setup(self) -> None:
+                super().setup()
+                outer._rest(self.connection)
+
+            def finish(self) -> None:
+                outer._wake(self.connection)
+                super().finish()
+
             def serve(self) -> None:
+                outer._wake(self.connection)
                 outer._serve(self)
+                outer._rest(self.connection)
 
             do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = serve  # noqa: N815
 
@@ -60,20 +70,55 @@ class SandboxServer:
             def handle_error(self, request: object, client_address: object) -> None:
                 """A client that went away is no news."""
 
-        self._http = Server(("127.0.0.1", port), Handler)
+        self._server, self._handler = Server, Handler
+        self._idle: set[socket.socket] = set()
+        self._http, self._listening = Server(("127.0.0.1", port), Handler), True
         self.port: int = self._http.server_address[1]
         self.base_url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(
+        self._thread = self._serving()
+
+    def _serving(self) -> threading.Thread:
+        thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
         )
-        self._thread.start()
+        thread.start()
+        return thread
 
-    def close(self) -> None:
+    def down(self) -> None:
+        """Stop listening, as a program that is being restarted: what is being answered is answered, kept
+        connections are closed in good order, and new ones are refused until :meth:`up`."""
+        if not self._listening:
+            return
+        self._listening = False
         self._http.shutdown()
         self._http.server_close()
         self._thread.join(5)
+        with self._count_lock:
+            idle = list(self._idle)
+        for connection in idle:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def up(self) -> None:
+        """Listen again, at the same address."""
+        if not self._listening:
+            self._http = self._server(("127.0.0.1", self.port), self._handler)
+            self._listening = True
+            self._thread = self._serving()
+
+    def close(self) -> None:
+        self.down()
         with self.sandbox.lock:
             self.sandbox.close()
+
+    def _rest(self, connection: socket.socket) -> None:
+        """A connection that waits for its next request."""
+        with self._count_lock:
+            self._idle.add(connection)
+
+    def _wake(self, connection: socket.socket) -> None:
+        with self._count_lock:
+            self._idle.discard(connection)
 
     def counts(self) -> list[tuple[str, str, int]]:
         """(method, path template, number of requests), sorted; refused and faulty requests count too."""
@@ -113,7 +158,7 @@ class SandboxServer:
         if fault is not None and fault.kind is FaultKind.LOSE:
             self._cut(handler)
             return
-        self._send(handler, reply, truncate=fault is not None and fault.kind is FaultKind.TRUNCATE)
+        self._send(handler, reply, fault)
 
     def _process(self, request: Request, fault: Fault | None) -> Reply:
         sandbox = self.sandbox
@@ -146,20 +191,27 @@ class SandboxServer:
             return Reply(reply.status, reply.body[: max(1, len(reply.body) // 2)], reply.headers)
         return reply
 
-    @staticmethod
-    def _send(handler: BaseHTTPRequestHandler, reply: Reply, *, truncate: bool) -> None:
+    def _send(self, handler: BaseHTTPRequestHandler, reply: Reply, fault: Fault | None) -> None:
+        kind = None if fault is None else fault.kind
+        broken = kind in (FaultKind.TRUNCATE, FaultKind.SHORT)
+        body = b"" if handler.command == "HEAD" or reply.status == 204 else reply.body
         with contextlib.suppress(OSError):
             handler.send_response(reply.status)
             for name, value in reply.headers.items():
                 handler.send_header(name, value)
             if reply.status != 204:
                 handler.send_header("Content-Length", str(len(reply.body)))
+            if not self._listening:
+                handler.send_header("Connection", "close")
             handler.end_headers()
-            if handler.command != "HEAD" and reply.body and reply.status != 204:
-                handler.wfile.write(reply.body[: len(reply.body) // 2] if truncate else reply.body)
+            for piece in _pieces(body, fault):
+                handler.wfile.write(piece)
+                handler.wfile.flush()
             handler.wfile.flush()
-        if truncate:
-            SandboxServer._cut(handler)
+        if broken or not self._listening:
+            handler.close_connection = True
+        if kind is FaultKind.TRUNCATE:
+            self._cut(handler)
 
     @staticmethod
     def _cut(handler: BaseHTTPRequestHandler) -> None:
@@ -168,6 +220,19 @@ class SandboxServer:
         with contextlib.suppress(OSError):
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             handler.connection.close()
+
+
+def _pieces(body: bytes, fault: Fault | None) -> Iterator[bytes]:
+    """What of a body is sent, and when."""
+    if fault is not None and fault.kind in (FaultKind.TRUNCATE, FaultKind.SHORT):
+        yield body[: len(body) // 2]
+    elif fault is not None and fault.kind is FaultKind.DRIP:
+        size = max(1, -(-len(body) // 8))
+        for start in range(0, len(body), size):
+            time.sleep(fault.delay_s)
+            yield body[start : start + size]
+    elif body:
+        yield body
 
 
 def _instead(sandbox: App, fault: Fault | None) -> Reply | None:

@@ -206,6 +206,7 @@ class XeroSandbox(Sandbox):
             "minute": lambda: too_many("minute", self.limits.until_next(tenant, 60)),
             "day": lambda: too_many("day", self.limits.until_next(tenant, 86_400)),
             "concurrent": lambda: too_many("concurrent", None),
+            "appminute": lambda: too_many("appminute", self.limits.until_next(tenant, 60)),
             "token-expired": lambda: token_expired(self.clock.now() - timedelta(seconds=1)),
             "scope": lambda: problem(401, "Unauthorized", "AuthorizationUnsuccessful"),
             "disconnected": lambda: problem(403, "Forbidden", "AuthenticationUnsuccessful"),
