@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from textwrap import dedent, indent
 from typing import Any
 
-from tests.support.stage import Stage
+from tests.support.stage import EXAMPLE, Stage
 
 #: A day long past and one far off, so that no invoice of these is overdue by accident.
 DATE, DUE = "2026-06-10", "2099-06-24"
@@ -66,3 +67,8 @@ def told(stage: Stage, event: str) -> list[dict[str, Any]]:
 def a_while(stage: Stage) -> None:
     """Time enough for a later edit to have a later stamp than what was written before."""
     stage.later(timedelta(minutes=3))
+
+
+def example_with(modules: str) -> str:
+    """The example's spec with ``modules`` (YAML below that key) laid over it."""
+    return EXAMPLE.read_text(encoding="utf-8") + f"\nmodules:\n{indent(dedent(modules), '  ')}"

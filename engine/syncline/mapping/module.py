@@ -107,6 +107,11 @@ class MapEntry:
     def is_list(self) -> bool:
         return self.map.each is not None
 
+    @property
+    def compared(self) -> bool:
+        """Whether the two values are only compared, never written."""
+        return self.map.direction is Direction.NONE
+
 
 class ModuleMap:
     """The compiled maps of a module. Raises PathError, ExpressionError or ValueError for a spec that the
@@ -485,7 +490,7 @@ def _entry(
     remotes: tuple[RemoteModule, RemoteModule],
     expressions: Expressions,
 ) -> MapEntry:
-    flows = (fmap.direction is not Direction.TO_RIGHT, fmap.direction is not Direction.TO_LEFT)
+    flows = tuple(fmap.direction in (Direction.BOTH, way) for way in (Direction.TO_LEFT, Direction.TO_RIGHT))
     systems = (module.left.system, module.right.system)
     paths = [parse_path(text) if text is not None else None for text in (fmap.left, fmap.right)]
     found = [
@@ -514,7 +519,7 @@ def _entry(
                 items=items,
             )
         )
-    return MapEntry(fmap, (ends[0], ends[1]), flows)
+    return MapEntry(fmap, (ends[0], ends[1]), (flows[0], flows[1]))
 
 
 def _translation(fmap: FieldMap, side: Side) -> Mapping[Any, Any] | None:

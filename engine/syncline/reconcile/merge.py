@@ -178,6 +178,18 @@ def decide_chosen(entry: MapEntry, left: Edit, right: Edit, choice: Choice) -> V
     return _send(edits, side, why, lost=edits[side.other].value)
 
 
+def compare_field(entry: MapEntry, left: Edit, right: Edit) -> Verdict:
+    """Judge a field that is compared and never written: told once when the ends differ by more than its
+    tolerance. What one end does not hold is not compared."""
+    values = (left.value, right.value)
+    open_ = left.base is MISSING or right.base is MISSING
+    if any(isinstance(value, Missing) for value in values) or not (open_ or left.changed or right.changed):
+        return Verdict(outcome=Outcome.KEEP)
+    if None in values or same(entry, *values):
+        return Verdict(outcome=Outcome.AGREE, why="both ends hold the same")
+    return Verdict(outcome=Outcome.DRIFT, why=f"the ends differ: {left.value} and {right.value}")
+
+
 def _first_meeting(
     entry: MapEntry,
     edits: tuple[Edit, Edit],
@@ -309,12 +321,14 @@ def _send(
 class Merge:
     """What becomes of a linked pair: ``writes[side]``: values to store there, by map; ``agreed``: maps whose
     base moves to the ends' present values; ``verdicts``: every map that is not simply kept; ``overtaken``:
-    maps of which an end has changed since a person decided."""
+    maps of which an end has changed since a person decided; ``uncompared``: maps to be compared when both
+    ends have been seen at rest."""
 
     writes: tuple[dict[str, Any], dict[str, Any]] = field(default_factory=lambda: ({}, {}))
     agreed: list[str] = field(default_factory=list)
     overtaken: list[str] = field(default_factory=list)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
+    uncompared: list[str] = field(default_factory=list)
 
     def of(self, outcome: Outcome) -> list[str]:
         return [name for name, verdict in self.verdicts.items() if verdict.outcome is outcome]
@@ -327,11 +341,15 @@ def merge_pair(
     systems: Mapping[str, Side],
     newer: Side | None,
     choices: Mapping[str, Choice] = _NOTHING_CHOSEN,
+    *,
+    seen: bool = True,
 ) -> Merge:
     """Decide every field of a pair. ``systems``: the side of each system's name; ``choices``: what a person
-    decided, by map."""
+    decided, by map; ``seen``: both ends are known as they are now, not only as they were written."""
     result = Merge()
     for entry in entries:
+        if entry.compared:
+            continue
         rule = entry.map.conflicts or module_rule
         left, right = edit_of(entry, Side.LEFT), edit_of(entry, Side.RIGHT)
         verdict = None
@@ -353,6 +371,14 @@ def merge_pair(
                 result.agreed.append(entry.name)
             case _:
                 pass
+    for entry in entries:
+        if entry.compared and (any(result.writes) or not seen):
+            result.uncompared.append(entry.name)
+        elif entry.compared:
+            verdict = compare_field(entry, edit_of(entry, Side.LEFT), edit_of(entry, Side.RIGHT))
+            if verdict.outcome is not Outcome.KEEP:
+                result.verdicts[entry.name] = verdict
+                result.agreed.append(entry.name)
     return result
 
 

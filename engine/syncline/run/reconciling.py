@@ -304,7 +304,8 @@ class _Batch:
             for name, value in values.items()
         }
         self._made.append(link)
-        self._operate(link, side.other, "create", {"fields": fields, "alone": True}, row, None)
+        alone = not any(entry.compared for entry in self.scope.maps.entries)
+        self._operate(link, side.other, "create", {"fields": fields, "alone": alone}, row, None)
         self._rest([row], "writing", "")
 
     # a linked pair
@@ -454,14 +455,21 @@ class _Batch:
             systems,
             newer,
             self._decided.choices(pair.link.id),
+            seen=all(row is None or row.print for row in pair.rows),
         )
         for name in merge.agreed:
             self._agree(pair, name, merge.verdicts[name])
+        for name in merge.uncompared:
+            for side, row in zip(Side, pair.rows, strict=True):
+                if row is not None:
+                    _rebase(pair.link, side, row, name)
+            pair.link.open.add(name)
         self._audit += self._decided.note(pair.link.id, merge)
         again = self._need_again(pair, merge)
         locked = self._drop_locked(pair, merge)
         taken = self._drop_taken(pair, merge)
-        written = self._write(pair, merge, alone=not locked and not taken and not _outstanding(merge))
+        rest = locked or taken or merge.uncompared or _outstanding(merge)
+        written = self._write(pair, merge, alone=not rest)
         self._conclude(pair, merge, locked, taken, written=written, again=again)
 
     def _edit(self, pair: _Pair, entry: MapEntry, side: Side) -> Edit:

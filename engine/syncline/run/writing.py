@@ -343,6 +343,9 @@ class _Done:
             link.recheck = projection.recheck
         if kind is WriteKind.CREATE:
             self._agree_on_nothing(link, projection)
+        for entry in scope.maps.entries:
+            if entry.compared and entry.name in projection.own:
+                link.base[side][entry.name] = projection.own[entry.name]
         self._keys[record.id] = projection.keys
         back = kind is WriteKind.RESTORE  # what happened to it in the meantime was not followed
         live = link.states[side] == "live" and operation.body["alone"]

@@ -24,6 +24,7 @@ class Direction(StrEnum):
     BOTH = "both"
     TO_RIGHT = "to-right"
     TO_LEFT = "to-left"
+    NONE = "none"  # of a map: compared, and told when the ends differ, never written
 
 
 class DeleteRule(StrEnum):

@@ -368,7 +368,7 @@ class _Parser:
             return None
         arrow = _ARROW.fullmatch(text)
         if arrow is None:
-            return Direction.BOTH
+            return Direction(text)
         ok = True
         for group in (1, 2):
             if arrow[group] not in systems:
@@ -569,6 +569,9 @@ class _Parser:
                 return None
             self._unused_transforms(path, to, systems, computed)
             return computed
+        if own is Direction.NONE:
+            self._unused_transforms(path, to, systems, own)
+            return own
         if own is not None and around is not Direction.BOTH and own is not around:
             self._report(
                 at,
@@ -648,7 +651,7 @@ class _Parser:
 
 def flows_to(direction: Direction, side: int) -> bool:
     """Whether values flow to that end: 0 the left one, 1 the right one."""
-    return direction is Direction.BOTH or (direction is Direction.TO_RIGHT) == (side == 1)
+    return direction in (Direction.BOTH, (Direction.TO_LEFT, Direction.TO_RIGHT)[side])
 
 
 def _is_timezone(name: str) -> bool:

@@ -14,7 +14,13 @@ from syncline_xero.sandbox.ledger import Collection, Ledger
 from syncline_xero.sandbox.listing import ListRules, csv, list_rows
 from syncline_xero.sandbox.payments import Payments
 from syncline_xero.sandbox.query import Predicate
-from syncline_xero.sandbox.reference import ACCOUNT_SHAPE, CURRENCY_SHAPE, TAX_SHAPE, THEME_SHAPE
+from syncline_xero.sandbox.reference import (
+    ACCOUNT_SHAPE,
+    CURRENCY_SHAPE,
+    TAX_SHAPE,
+    THEME_SHAPE,
+    change_setting,
+)
 from syncline_xero.sandbox.wire import (
     ZERO_ID,
     Invalid,
@@ -26,6 +32,7 @@ from syncline_xero.sandbox.wire import (
     to_wire,
     validation_failed,
 )
+from syncline_xero.zones import iana_zone
 
 MAX_ELEMENTS = 500
 
@@ -314,8 +321,11 @@ class Organisation:
 
     def _acted(self, action: str, module: str, record_id: str, values: Mapping[str, Any]) -> Row:
         if module == "Organisation" and action == "update":
-            self.ledger.save_organisation({**self.ledger.organisation, **values})
+            zone = {"_zone": iana_zone(values["Timezone"])} if "Timezone" in values else {}
+            self.ledger.save_organisation({**self.ledger.organisation, **values, **zone})
             return _public(self.ledger.organisation)
+        if module in ("Currencies", "TaxRates") and action in ("create", "update", "delete"):
+            return _public(change_setting(self.ledger, module, action, record_id, values))
         if module == "Contacts":
             return self.contacts.full(self._act_contact(action, record_id, values))
         if module == "Items":

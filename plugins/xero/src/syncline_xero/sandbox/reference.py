@@ -197,3 +197,32 @@ def _tax_rate(kind: str, label: str, rate: Decimal, on_sales: bool, on_purchases
         "Status": "ACTIVE",
         "TaxComponents": [{"Name": "GST", "Rate": rate, "IsCompound": False, "IsNonRecoverable": False}],
     }
+
+
+def change_setting(ledger: Ledger, module: str, action: str, key: str, values: Mapping[str, Any]) -> Row:
+    """What a person does in the settings. A currency: ``Code``, ``Description`` and ``rate``, its units for
+    one of the base currency; a tax rate: ``TaxType``, ``Name``, ``EffectiveRate``, ``Status``."""
+    if module == "Currencies":
+        if action == "delete":
+            gone = ledger.currencies.get(key)
+            if gone is None:
+                raise KeyError(key)
+            ledger.currencies.delete(key)
+            return gone
+        code = str(values.get("Code") or key)
+        row: Row = {"Code": code, "Description": values.get("Description", code)}
+        ledger.currencies.put(row)
+        if "rate" in values:
+            rates = {**ledger.organisation["_rates"], code: Decimal(values["rate"])}
+            ledger.save_organisation({**ledger.organisation, "_rates": rates})
+        return row
+    kind = str(values.get("TaxType") or key)
+    held = ledger.tax_rates.get(kind)
+    if action == "create":
+        rate = Decimal(values["EffectiveRate"])
+        held = _tax_rate(kind, str(values.get("Name", kind)), rate, True, False)
+    elif held is None:
+        raise KeyError(kind)
+    row = {**held, **values, **({"Status": "DELETED"} if action == "delete" else {})}
+    ledger.tax_rates.put(row)
+    return row

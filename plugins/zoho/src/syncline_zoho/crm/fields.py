@@ -199,8 +199,12 @@ def subform_of(raw: RawField) -> str | None:
 
 
 def standard_catalogue() -> Catalogue:
-    """The standard fields that every organisation has, from the data files; no custom ones."""
+    """The standard fields that every organisation has, from the data files; no custom ones, and no choices:
+    every organisation has its own currencies and may edit the options of any list."""
     known = load_modules()
-    raw_by_name = {name: module.fields for name, module in known.items()}
-    records = [make_module(name, known[name].fields, raw_by_name, head=known[name].head) for name in MODULES]
+    raw_by_name = {
+        name: [{k: v for k, v in raw.items() if k != "pick_list_values"} for raw in module.fields]
+        for name, module in known.items()
+    }
+    records = [make_module(name, raw_by_name[name], raw_by_name, head=known[name].head) for name in MODULES]
     return Catalogue((*records, *LOOKUPS))

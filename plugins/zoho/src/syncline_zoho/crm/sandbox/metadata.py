@@ -52,7 +52,7 @@ class FieldMeta:
     def body(self) -> dict[str, Any]:
         """The field as the fields API tells it (Zoho CRM API v8, Fields Metadata)."""
         writable = not self.read_only
-        label = self.name.removesuffix("__s").replace("_", " ")
+        label = self.raw.get("field_label") or self.name.removesuffix("__s").replace("_", " ")
         body: dict[str, Any] = {
             "api_name": self.name,
             "field_label": label,

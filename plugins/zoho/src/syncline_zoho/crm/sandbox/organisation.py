@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from syncline.connect.sandbox import SandboxSettings, Switches, Tables, World
-from syncline_zoho.crm.sandbox.metadata import ModuleMeta, load_metadata
+from syncline_zoho.crm.sandbox.metadata import ModuleMeta, load_metadata, make_field
 from syncline_zoho.crm.sandbox.store import ModuleStore, Row
 
 #: ids have 19 digits; those of records count up from here
@@ -111,6 +111,47 @@ class Organisation:
     @property
     def home_currency(self) -> str:
         return str(self.about["currency"])
+
+    def change_setting(self, action: str, what: str, name: str, values: Mapping[str, Any]) -> Row:
+        """What an administrator does in the set-up. ``Currencies``: ``iso_code``, ``exchange_rate``;
+        ``Taxes``: ``name``, ``value``; ``Organisation``: ``timezone``, ``currency``; ``Fields``: by
+        ``Module.Field``, the keys of a data file's field, ``field_label`` and ``pick_list_values`` among
+        them."""
+        match what, action:
+            case "Currencies", "create" | "update":
+                code = str(values["iso_code"])
+                if not any(known["iso_code"] == code for known in self.facts["currencies"]):
+                    told = {"id": self.new_id(), "name": code, "symbol": code, "is_base": False}
+                    self.facts["currencies"].append({**told, "iso_code": code})
+                for meta in self.meta.values():
+                    field = meta.fields.get("Currency")
+                    if field is not None and field.choices is not None:
+                        field.choices = tuple(dict.fromkeys((*field.choices, code)))
+                self.rates = {**self.rates, code: str(values["exchange_rate"])}
+                self.state.put("rates", {"values": self.rates})
+                return dict(values)
+            case "Taxes", "create":
+                tax = {"id": self.new_id(), "display_label": values["name"], "sequence_number": 9, **values}
+                self.taxes = [*self.taxes, tax]
+                return tax
+            case "Organisation", "update":
+                self.state.put("about", {**self.about, **values})
+                return dict(self.about)
+            case "Fields", _:
+                return self._change_field(action, name, values)
+        raise KeyError(f"{action} {what}")
+
+    def _change_field(self, action: str, name: str, values: Mapping[str, Any]) -> Row:
+        module, _, field = name.partition(".")
+        fields = self.meta[module].fields
+        if action == "delete":
+            return dict(fields.pop(field).raw)
+        held = fields.get(field)
+        if (held is None) is not (action == "create"):
+            raise KeyError(name)
+        raw = {"api_name": field, "custom_field": True, **(held.raw if held else {}), **values}
+        fields[field] = make_field(raw, held.id if held else self.new_id())
+        return raw
 
     # --- records ----------------------------------------------------------------------------------
 

@@ -155,9 +155,12 @@ class ZohoCrmSandbox(Sandbox):
             return [*found, *gone]
 
     def act(self, action: str, module: str, record_id: str | None, values: Mapping[str, Any]) -> Row:
-        """``create``, ``update``, ``delete``, ``restore`` (from the bin), ``permanently-delete``."""
+        """``create``, ``update``, ``delete``, ``restore`` (from the bin), ``permanently-delete``; and in the
+        set-up: ``Currencies``, ``Taxes``, ``Organisation``, ``Fields``."""
         with self.lock:
             self.org.catch_up()
+            if module in ("Currencies", "Taxes", "Organisation", "Fields"):
+                return self.org.change_setting(action, module, record_id or "", values)
             meta = self.org.meta[module]
             if module not in self.org.stores:
                 raise KeyError(module)
