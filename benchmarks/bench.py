@@ -10,12 +10,13 @@ import json
 import os
 from collections.abc import Sequence
 
+import first_pass
 from measure import RESULTS
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="dev.py bench", description=(__doc__ or "").split("\n\n")[0])
-    parser.add_argument("name", choices=["first", "reread", "creating", "mapping"])
+    parser.add_argument("name", choices=["mapping", *first_pass.KINDS])
     parser.add_argument("--size", type=int, help="records on each side")
     parser.add_argument("--rounds", type=int, default=5, help="how often each is run (default: 5)")
     chosen = parser.parse_args(argv)
@@ -27,10 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         mapping.measure(chosen.rounds)
         print((RESULTS / "mapping.json").read_text())
     else:
-        import first_pass
-
-        first_pass.measure(chosen.size or 100_000, chosen.rounds, [chosen.name])
-        print(json.loads((RESULTS / f"{chosen.name}-{chosen.size or 100_000}.json").read_text()))
+        first_pass.measure(chosen.name, chosen.size or 100_000, chosen.rounds)
+        print(json.loads((RESULTS / f"{chosen.name}.json").read_text()))
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def create(db: sqlite3.Connection, http: httpx.Client, url: str) -> None:
         journal = [(row[0], "sent", ENCODE(body)) for row, body in zip(rows, bodies, strict=True)]
         db.executemany("INSERT INTO journal VALUES (?,?,?)", journal)
         db.execute("COMMIT")
-        content = ENCODE({"records": [{"id": None, "values": body} for body in bodies]})
+        content = ENCODE({"records": [{"record": None, "values": body} for body in bodies]})
         stored = DECODE(http.post(url, content=content).raise_for_status().content)["records"]
         db.execute("BEGIN IMMEDIATE")
         links, done = [], []

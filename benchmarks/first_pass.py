@@ -6,42 +6,29 @@ import json
 import shutil
 import sqlite3
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+import peers
 from engine import forget_cursors, prepare
-from job import HERE, SYNCLINE, control, environment, load_server
-from measure import Command, Usage, in_turn, save, told
+from job import HERE, SYNCLINE, Stage, control, environment, stage
+from measure import Command, in_turn, save, told
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A load server with a folder for what its clients remember."""
-
-    url: str
-    folder: Path
-    size: int
-
-    def script(self, name: str, *words: str) -> list[str | Path]:
-        return [sys.executable, HERE / name, *words]
-
-
-def engine(stage: Stage, kind: str) -> Command:
+def engine(at: Stage, kind: str) -> Command:
     """``syncline sync`` as a process.
 
-    ``kind``: ``first`` (both ends hold all records), ``creating`` (the books are empty), ``reread`` (nothing
-    has changed, and the cursors are forgotten).
+    ``kind``: ``creating`` (the books are empty), ``reread`` (nothing has changed, and the cursors are
+    forgotten), ``quiet`` (nothing has changed), else a first pass over both ends.
     """
-    folder = stage.folder / f"engine-{kind}"
+    folder = at.folder / f"engine-{kind}"
     folder.mkdir()
-    spec, state = prepare(folder, stage.url, books="empty" if kind == "creating" else "books")
+    spec, state = prepare(folder, at.url, books="empty" if kind == "creating" else "books")
     words: list[str | Path] = [SYNCLINE, "sync", spec, "--state", state, "--json"]
-    command = Command("engine", words, environment())
-    if kind == "reread":
-        command.run()
-        return Command("engine", words, environment(), before=lambda: forget_cursors(state), check=_unchanged)
+    if kind in ("reread", "quiet"):
+        Command("engine", words, environment()).run()
+        forget = forget_cursors if kind == "reread" else _keep
+        return Command("engine", words, environment(), before=lambda: forget(state), check=_unchanged)
     connected = folder / "connected"
     _checkpoint(state)
     shutil.copyfile(state, connected)
@@ -49,52 +36,53 @@ def engine(stage: Stage, kind: str) -> Command:
     def before() -> None:
         _forget(state)
         shutil.copyfile(connected, state)
-        control(stage.url, "DELETE", "records")
+        control(at.url, "DELETE", "records")
 
     def check(out: str) -> None:
         module = json.loads(out)["modules"]["accounts"]
         done = module["created"]["books"] if kind == "creating" else module["linked"]
-        assert done == stage.size, out
+        assert done == at.size, out
         assert not sum(module["updated"].values()), out
 
     return Command("engine", words, environment(), before, check)
 
 
-def by_hand(stage: Stage, kind: str) -> Command:
-    state = stage.folder / f"by-hand-{kind}.db"
-    books = "empty" if kind == "creating" else "books"
-    words = stage.script("by_hand.py", f"{stage.url}/crm", f"{stage.url}/{books}", str(state))
+def by_hand(at: Stage, kind: str) -> Command:
+    state = at.folder / f"by-hand-{kind}.db"
+    books = f"{at.url}/empty" if kind == "creating" else at.books
+    words: list[str | Path] = [sys.executable, HERE / "by_hand.py", at.crm, books, state]
+    if kind in ("reread", "quiet"):
+        Command("by hand", words, environment()).run()
 
     def before() -> None:
         if kind == "reread":
-            with sqlite3.connect(state) as db:
-                db.execute("DELETE FROM cursor")
-            db.close()
-        else:
+            forget_cursors(state)
+        elif kind != "quiet":
             _forget(state)
-            control(stage.url, "DELETE", "records")
+            control(at.url, "DELETE", "records")
 
     def check(out: str) -> None:
-        assert json.loads(out) == {"linked": stage.size, "waiting": 0}, out
+        assert json.loads(out) == {"linked": at.size, "waiting": 0}, out
 
-    command = Command("by hand", words, environment(), before, check)
-    if kind == "reread":
-        Command("by hand", words, environment()).run()
-    return command
+    return Command("by hand", words, environment(), before, check)
 
 
-def bare(stage: Stage, kind: str) -> Command:
-    urls = [f"{stage.url}/crm/accounts", f"{stage.url}/books/customers"][: 1 if kind == "creating" else 2]
+def bare(at: Stage, kind: str) -> Command:
+    urls = [f"{at.crm}/accounts", f"{at.books}/customers"][: 1 if kind == "creating" else 2]
 
     def check(out: str) -> None:
-        assert json.loads(out)["records"] == stage.size * len(urls), out
+        assert json.loads(out)["records"] == at.size * len(urls), out
 
-    return Command("bare client", stage.script("bare.py", *urls), environment(), check=check)
+    return Command("bare client", [sys.executable, HERE / "bare.py", *urls], environment(), check=check)
 
 
 def _unchanged(out: str) -> None:
     module = json.loads(out)["modules"]["accounts"]
-    assert module["unchanged"] == sum(module["read"].values()) > 0, out
+    assert module["unchanged"] == sum(module["read"].values()), out
+
+
+def _keep(state: Path) -> None:
+    """Nothing is forgotten."""
 
 
 def _checkpoint(state: Path) -> None:
@@ -109,17 +97,19 @@ def _forget(state: Path) -> None:
         Path(f"{state}{ending}").unlink(missing_ok=True)
 
 
-Maker = Callable[[Stage, str], Command]
-KINDS: dict[str, Sequence[Maker]] = {
-    "first": (engine, by_hand, bare),
-    "reread": (engine, by_hand, bare),
-    "creating": (engine, by_hand, bare),
+OURS = (engine, by_hand, bare)
+#: What is run in turn. All that stand together do the same job, or the part of it that the tool can do.
+KINDS: dict[str, Sequence[Callable[[Stage, str], Command]]] = {
+    "first": (*OURS, peers.dlt_to_files, peers.dlt_tuned),
+    "creating": OURS,
+    "reread": (*OURS, peers.dlt_reading),
+    "reading": (bare, peers.dlt_reading, peers.airbyte_reading, peers.singer_reading),
+    "loading": (*OURS, peers.dlt_to_files, peers.dlt_tuned, peers.dlt_to_sqlite, peers.singer_to_files),
+    "quiet": (engine, by_hand, peers.singer_again, peers.dlt_again),
 }
 
 
-def measure(size: int, rounds: int, kinds: Sequence[str] = tuple(KINDS)) -> None:
-    for kind in kinds:
-        with tempfile.TemporaryDirectory(prefix="syncline-bench-") as name, load_server(size) as url:
-            stage = Stage(url, Path(name), size)
-            runs: dict[str, list[Usage]] = in_turn([make(stage, kind) for make in KINDS[kind]], rounds)
-        save(f"{kind}-{size}", {"size": size, "rounds": rounds, "runs": told(runs)})
+def measure(kind: str, size: int, rounds: int) -> None:
+    with stage(size) as at:
+        runs = in_turn([make(at, kind) for make in KINDS[kind]], rounds)
+    save(kind, {"size": size, "rounds": rounds, "peers": peers.versions(), "runs": told(runs)})

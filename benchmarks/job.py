@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -45,7 +47,7 @@ def spec_text(name: str, crm: str, books: str, modules: int = 1) -> str:
     for system, url in (("crm", crm), ("books", books)):
         lines.append(f"  {system}: {{connector: load, base_url: '{url}', client_id: load}}")
     lines += ["conflicts: {prefer: crm}", "modules:"]
-    for number in ("", "2", "3")[:modules]:
+    for number in ["", *map(str, range(2, modules + 1))]:
         lines += [
             f"  accounts{number}:",
             f"    between: {{crm: accounts{number}, books: customers{number}}}",
@@ -62,10 +64,34 @@ def spec_text(name: str, crm: str, books: str, modules: int = 1) -> str:
     return "\n".join(lines) + "\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A load server with ``size`` records on each side, and a folder for what its clients remember."""
+
+    url: str
+    folder: Path
+    size: int
+
+    @property
+    def crm(self) -> str:
+        return f"{self.url}/crm"
+
+    @property
+    def books(self) -> str:
+        return f"{self.url}/books"
+
+
 def environment(**more: str) -> dict[str, str]:
     """That of every command: the load connector is found, and a state elsewhere is not."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SYNCLINE_")}
     return {**kept, "PYTHONPATH": str(LOAD), **more}
+
+
+@contextmanager
+def stage(size: int) -> Iterator[Stage]:
+    """A load server and a folder, which is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="syncline-bench-") as name, load_server(size) as url:
+        yield Stage(url, Path(name), size)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ costs a look into a table and a write to a socket. It is no sandbox: it checks n
 ``GET /ORG/MODULE``            a page: ``{"records": [...], "next": 2}``; ``?page=``, ``?since=`` (changed
                                after that instant), ``?ids=a,b``; the page size is the server's
 ``GET /ORG``                   who this is
-``POST /ORG/MODULE``           a batch: ``{"records": [{"id": ... or null, "values": {...}}]}``
+``POST /ORG/MODULE``           a batch: ``{"records": [{"record": id, "values": {}, "version": ""}]}``;
+                               a record that is at another version than the one named is left as it is
 ``POST /token``                a token that nobody checks
 ``GET /_/counts``              requests so far; ``DELETE`` sets them to zero
 ``POST /_/edit/ORG/MODULE/K``  people edit the first K records
@@ -125,13 +126,23 @@ class Remote:
         module = self._module(*parts)
         if method == "POST":
             rows = msgspec.json.decode(body)["records"]
-            stored = [module.store(row["id"], row["values"], self._next()) for row in rows]
-            return {"records": [{"id": r["id"], "modified": r["modified"]} for r in stored]}
+            return {"records": [self._write(module, **row) for row in rows]}
         asked = {name: values[0] for name, values in parse_qs(split.query).items()}
         if "ids" in asked:
             found = [module.by_id(unquote(i)) for i in asked["ids"].split(",")]
             return {"records": [row for row in found if row is not None]}
         return module.page(int(asked.get("page", 1)), asked.get("since"))
+
+    def _write(
+        self, module: Records, record: str | None, values: dict[str, Any], version: str | None = None
+    ) -> dict[str, Any]:
+        held = module.by_id(record) if record and version else None
+        changed = held is not None and held["modified"] != version
+        if not changed:
+            self._changes += 1
+            held = module.store(record, values, self._changes)
+        assert held is not None
+        return {"id": held["id"], "modified": held["modified"], "changed_since": changed}
 
     def _control(self, method: str, parts: list[str]) -> Any:
         match method, parts:
@@ -152,10 +163,6 @@ class Remote:
             pages = None if org.startswith("empty") else self._ready[shape_of(name)]
             self._modules[org, name] = Records(shape_of(name), pages, self._size)
         return self._modules[org, name]
-
-    def _next(self) -> int:
-        self._changes += 1
-        return self._changes
 
 
 class Line(asyncio.Protocol):

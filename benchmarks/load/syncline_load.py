@@ -37,6 +37,8 @@ from syncline.connect.sandbox import Sandbox, SandboxSettings
 
 #: Records a write, and ids a read.
 BATCH = 100
+#: How many modules of each shape there are: accounts, accounts2, ...
+MODULES = 10
 
 _ADDRESS = tuple(Field(name=name, max_length=200) for name in ("street", "city", "postcode"))
 _FIELDS = {
@@ -65,12 +67,12 @@ _FIELDS = {
         Field(name="credit_cents", type=FieldType.INTEGER),
     ),
 }
-_ABLE = Capabilities(create_batch=BATCH, update_batch=BATCH, read_ids_batch=BATCH)
+_ABLE = Capabilities(create_batch=BATCH, update_batch=BATCH, read_ids_batch=BATCH, conditional=True)
 CATALOGUE = Catalogue(
     tuple(
         RemoteModule(name=name + number, fields=fields, capabilities=_ABLE)
         for name, fields in _FIELDS.items()
-        for number in ("", "2", "3")
+        for number in ("", *map(str, range(2, MODULES + 1)))
     )
 )
 
@@ -114,14 +116,12 @@ class LoadSession(Session):
         return None
 
     def write(self, module: str, writes: Sequence[Write]) -> Sequence[Outcome]:
-        rows = [{"id": write.id, "values": dict(write.values)} for write in writes]
+        rows = [{"record": w.id, "version": w.version, "values": dict(w.values)} for w in writes]
         try:
             body = self._http.request("POST", f"{self._base}/{module}", json={"records": rows}).json()
         except AnswerLost as lost:
             return [Outcome(kind=OutcomeKind.UNKNOWN, id=write.id, message=lost.what) for write in writes]
-        return [
-            Outcome(kind=OutcomeKind.DONE, id=row["id"], version=row["modified"]) for row in body["records"]
-        ]
+        return [outcome(row) for row in body["records"]]
 
     def settle(self, module: str, sent: Sequence[SentWrite]) -> Sequence[Outcome | None]:
         raise NotImplementedError("no benchmark loses an answer")
@@ -136,6 +136,11 @@ def to_record(row: Mapping[str, Any]) -> Record:
         modified=datetime.fromisoformat(changed),
         complete=True,
     )
+
+
+def outcome(row: Mapping[str, Any]) -> Outcome:
+    kind = OutcomeKind.CONFLICT if row["changed_since"] else OutcomeKind.DONE
+    return Outcome(kind=kind, id=row["id"], version=row["modified"])
 
 
 class LoadConnector(Connector):
