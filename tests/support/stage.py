@@ -133,9 +133,12 @@ class Stage:
                 kept[f"{prefix}_{key.upper()}"] = str(told[key])
         return kept
 
-    def connect(self) -> None:
-        """Sign in to both systems by the code flow; the browser is a thread, and consents at once."""
-        organisations = self.books.sandbox.credentials()["organisations"]
+    def connect(self, organisation: str | None = None, *more: str) -> None:
+        """Sign in to both systems by the code flow; the browser is a thread, and consents at once.
+
+        ``organisation``: the name of the one in the books, else the first; ``more``: options of the books.
+        """
+        chosen = organisation or self.books.sandbox.credentials()["organisations"][0]["name"]
 
         def browse(url: str) -> int:
             threading.Thread(
@@ -144,7 +147,7 @@ class Stage:
             return 0
 
         with mock.patch("click.launch", browse):
-            for words in (("crm",), ("books", "--organisation", organisations[0]["name"])):
+            for words in (("crm",), ("books", "--organisation", chosen, *more)):
                 done = self.run("connect", *words)
                 assert done.code == 0, done.err
 

@@ -20,6 +20,7 @@ VERBS = {
     "validate": "Check specs: schema, connectors, and the live fields.",
     "connect": "Sign in to a spec's systems and choose the organisation.",
     "connections": "List the connections of a state.",
+    "reset": "Read everything again; links are kept.",
     "discover": "Show a system's remote modules and fields.",
     "plan": "Show what a pass would do, and write it to a file.",
     "apply": "Do what a plan says, or refuse if anything has changed.",
