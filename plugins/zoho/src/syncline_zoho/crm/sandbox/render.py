@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from syncline_zoho.crm.sandbox.metadata import FieldMeta, ModuleMeta
 from syncline_zoho.crm.sandbox.organisation import Organisation
@@ -28,7 +29,10 @@ class Renderer:
         self._org = org
 
     def instant(self, text: str) -> str:
-        return show_instant(text, int(self._org.switches["utc_offset_minutes"]))
+        switches = self._org.switches
+        if switches["zone"]:
+            return datetime.fromisoformat(text).astimezone(ZoneInfo(switches["zone"])).isoformat()
+        return show_instant(text, int(switches["utc_offset_minutes"]))
 
     def user(self, user_id: str) -> Row:
         user = self._org.user(user_id)

@@ -28,7 +28,7 @@ class ZohoCrmSandbox(Sandbox):
 
     ``all_failed_status`` 400 (or 202), ``mixed_status`` 207 (or 200): statuses of writes;
     ``unknown_picklist`` refuse (or accept): values outside a picklist;
-    ``utc_offset_minutes`` 600: the offset instants are shown with;
+    ``utc_offset_minutes`` 600: the offset instants are shown with; ``zone`` "": an IANA zone instead;
     ``rewrite`` "" (trim, upper, or both): what is done to text before it is stored;
     ``search_lag_s`` 60: how far search and count lag behind; ``visibility_delay_s`` 0: the same for lists
     and queries; ``credits`` 55,000: the daily allowance; ``workflow`` True: a rule that edits a record a
@@ -62,6 +62,7 @@ class ZohoCrmSandbox(Sandbox):
             "mixed_status": 207,
             "unknown_picklist": "refuse",
             "utc_offset_minutes": 600,
+            "zone": "",
             "rewrite": "",
             "search_lag_s": 60,
             "visibility_delay_s": 0,
