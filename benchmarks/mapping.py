@@ -103,7 +103,7 @@ def _by_engine() -> Callable[[Any], tuple[dict[str, Any], dict[str, Any], str]]:
 
     def both(record: Any) -> tuple[dict[str, Any], dict[str, Any], str]:
         projection = maps.project(Side.LEFT, record, "2026-01-01")
-        maps.render(Side.LEFT, record, projection, "2026-01-01")
+        maps.render(Side.LEFT, projection)
         assert not projection.faults
         return projection.own, projection.out, projection.keys[0]
 

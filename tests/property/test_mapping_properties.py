@@ -190,7 +190,7 @@ def test_whatever_a_record_holds_the_fault_is_that_of_a_map(
 ) -> None:
     record = made({**values, "rows": rows}, complete=complete)
     projection = maps.project(side, record, "2026-01-01")
-    maps.render(side, record, projection, "2026-01-01")
+    maps.render(side, projection)
     known = {*maps.by_name, "(where)", "(match)", "(recheck)"}
     assert set(projection.faults) <= known
     assert all(0 < len(reason) < 600 for reason in projection.faults.values())

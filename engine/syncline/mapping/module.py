@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 from syncline import exactjson
 from syncline.connect.contract import Field, FieldType, Item, Items, Record, RemoteModule, State
@@ -53,6 +53,14 @@ class Projection:
     in_scope: bool = True
     recheck: str | None = None
     print: bytes = b""
+
+
+class Seen(Protocol):
+    """A record as the maps see it, fresh from the remote or out of staging: see :class:`Projection`."""
+
+    own: dict[str, Any]
+    out: dict[str, Any]
+    faults: dict[str, str]
 
 
 #: From a value and the names of an expression to the value as the other end would store it; raises ValueError
@@ -137,9 +145,9 @@ class ModuleMap:
         """The record's own values, scope, keys and print; ``out`` is made by :meth:`render`."""
         return self._sides[side].project(record, today)
 
-    def render(self, side: Side, record: Record, projection: Projection, today: str) -> None:
+    def render(self, side: Side, seen: Seen) -> None:
         """Fill in ``out``: how the other end would store each value that flows there."""
-        self._sides[side].render(record, projection, today)
+        self._sides[side].render(seen)
 
     def write_values(
         self,
@@ -290,25 +298,25 @@ class _SideMap:
             except ExpressionError as error:
                 result.faults["(recheck)"] = error.message
 
-    def render(self, record: Record, projection: Projection, today: str) -> None:
-        own, out, faults = projection.own, projection.out, projection.faults
-        names = {"record": View(record.values, self.known), "today": today, "value": None}
-        done = None if faults else self.joint.render(own, names)
-        for name, seen, rendering in self.outgoing:
-            if seen is not None:
-                if seen in own:
-                    out[name] = own[seen]
+    def render(self, seen: Seen) -> None:
+        own, out, faults = seen.own, seen.out, seen.faults
+        done = None if faults else self.joint.render(own)
+        for name, early, rendering in self.outgoing:
+            if early is not None:
+                if early in own:
+                    out[name] = own[early]
             elif done is not None:
                 out[name] = done[name]
             elif name in own and name not in faults:
                 try:
-                    out[name] = rendering(own[name], names)
+                    out[name] = rendering(own[name], {})
                 except ValueError as error:
                     faults[name] = str(error)
 
 
 class _Joint:
-    """The values of several maps carried over in one go, which is what nearly every record takes."""
+    """The values of several maps carried over in one go, which is what nearly every record takes. None of
+    these maps reads more than its value."""
 
     def __init__(self, entries: Sequence[MapEntry], side: Side, expressions: Expressions) -> None:
         ends = [(entry, entry.ends[side]) for entry in entries]
@@ -320,7 +328,7 @@ class _Joint:
         self.moved = [(name, finish) for name, finish, _ in moved]
         self.transforms = expressions.together([source for *_, source in moved]) if moved else None
 
-    def render(self, own: Mapping[str, Any], names: dict[str, Any]) -> dict[str, Any] | None:
+    def render(self, own: Mapping[str, Any]) -> dict[str, Any] | None:
         """What :meth:`EndMap.carry` gives for each map; None when it would fail, or a value is unknown."""
         out: dict[str, Any] = {}
         try:
@@ -328,11 +336,11 @@ class _Joint:
                 value = own[name]
                 out[name] = value if finish is None else finish(value)
             if self.transforms is not None:
-                results = self.transforms([own[name] for name, _ in self.moved], names)
+                results = self.transforms([own[name] for name, _ in self.moved], {})
                 for (name, finish), value in zip(self.moved, results, strict=True):
                     out[name] = value if finish is None else finish(value)
             for name, rendering in self.lists:
-                out[name] = rendering(own[name], names)
+                out[name] = rendering(own[name], {})
         except (KeyError, ValueError):
             return None
         return out
@@ -434,12 +442,14 @@ def _project_list(
 def _render_list(
     entry: MapEntry, side: Side, own: list[dict[str, Any]], names: dict[str, Any]
 ) -> list[dict[str, Any]]:
+    """``names``: the record is among them when a map of the items reads it."""
     end = entry.ends[side]
     assert end.get is not None
-    rows = end.get(names["record"].values_) or ()
+    record = names.get("record")
+    rows = (end.get(record.values_) or ()) if record is not None else [{}] * len(own)
     result = []
     for place, (row, item) in enumerate(zip(rows, own, strict=True), 1):
-        inner = {**names, "record": View(row, None), "parent": names["record"]}
+        inner = {**names, "record": View(row, None), "parent": record} if record is not None else {}
         rendered = {}
         for sub in end.items:
             if not sub.flows[side.other]:

@@ -12,12 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Any
 
 from syncline.mapping.canonical import holds
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING, Missing
-from syncline.mapping.module import ITEM_ID, MapEntry, Side
+from syncline.mapping.module import ITEM_ID, MapEntry, Seen, Side
 from syncline.spec.model import ConflictRule
 from syncline.spec.problems import Place
 
@@ -218,18 +218,20 @@ def _first_meeting(
 
 class FirstLook:
     """Whether two records that meet for the first time hold the same in every map, asked of all maps at once:
-    most pairs do. A module with lists or references is not looked at like that."""
+    most pairs do. ``possible``: a module with lists or references cannot be looked at like that. ``needs``:
+    the sides whose values must have been carried over for it."""
 
     def __init__(self, entries: Sequence[MapEntry]) -> None:
-        self._possible = not any(entry.is_list or entry.map.ref is not None for entry in entries)
+        self.possible = not any(entry.is_list or entry.map.ref is not None for entry in entries)
         forward = [entry.name for entry in entries if entry.flows[Side.RIGHT]]
         backward = [entry.name for entry in entries if not entry.flows[Side.RIGHT]]
         self._forward = itemgetter(*forward) if forward else _nothing
         self._backward = itemgetter(*backward) if backward else _nothing
+        self.needs = [Side.LEFT] * bool(forward) + [Side.RIGHT] * bool(backward)
 
     def agrees(self, left: Seen, right: Seen) -> bool:
         """True only when :func:`decide_field` would find every map agreed on."""
-        if not self._possible or left.faults or right.faults:
+        if left.faults or right.faults:
             return False
         try:
             return bool(
@@ -238,14 +240,6 @@ class FirstLook:
             )
         except KeyError:  # a value that one end does not show
             return False
-
-
-class Seen(Protocol):
-    """A record as the maps see it: see :class:`syncline.mapping.module.Projection`."""
-
-    own: dict[str, Any]
-    out: dict[str, Any]
-    faults: dict[str, str]
 
 
 def _nothing(values: Mapping[str, Any]) -> tuple[()]:

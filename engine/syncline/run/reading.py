@@ -107,8 +107,6 @@ def stage_projected(
                 gone.append((side, record.id))
                 keys[record.id] = ()
             continue
-        if record.state is not State.DELETED:
-            scope.maps.render(side, record, projection, today)
         rows.append(_row(side, record, projection, read_at))
         keys[record.id] = projection.keys if record.state is State.LIVE else ()
     scope.ledger.save_staged(db, rows)
@@ -135,7 +133,6 @@ def _row(side: Side, record: Record, projection: Projection, read_at: datetime) 
         read_at=read_at,
         print=projection.print,
         own=projection.own,
-        out=projection.out,
         faults=projection.faults,
         recheck=projection.recheck,
         lock=lock_json(record),

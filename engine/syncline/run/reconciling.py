@@ -87,6 +87,7 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
     groups, last = ledger.key_groups(db, rule, after, BATCH)
     agree = [scope.maps.by_name[name] for name in match.agree]
     pairs, notes, questions, resting, clear = [], [], [], [], []
+    now, was_unclear = scope.now(), ledger.count_questions(db).get("ambiguous", 0) > 0
     staged = [ledger.staged(db, side, [i for g in groups for i in (g[1], g[2])[side]]) for side in Side]
     people = [_candidates(scope, db, side, groups, staged[side], agree) for side in Side]
     for key, left_ids, right_ids in groups:
@@ -96,7 +97,8 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
         for left_id, right_id in found.pairs:
             link = scope.new_link(left_id, right_id, {"rule": rule, "key": key})
             pairs.append(_Pair(link, [staged[0][left_id], staged[1][right_id]]))
-            clear += [("ambiguous", f"0:{left_id}"), ("ambiguous", f"1:{right_id}")]
+            if was_unclear:
+                clear += [("ambiguous", f"0:{left_id}"), ("ambiguous", f"1:{right_id}")]
             detail = {"rule": str(match.place), "key": key, "left": left_id, "right": right_id}
             notes.append(Audit(event="linked", link=link.id, detail=detail))
         for (side, record), others in found.unclear.items():
@@ -105,9 +107,9 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
             questions.append(Question(kind="ambiguous", subject=f"{int(side)}:{record}", detail=case))
             why = f"may be the same as {', '.join(others[:5])} ({key!r})"
             resting.append((int(side), record, "ambiguous", why, None, 0))
-    ledger.write_audit(db, scope.pass_id, scope.now(), notes)
+    ledger.write_audit(db, scope.pass_id, now, notes)
     ledger.withdraw(db, clear)
-    ledger.ask(db, scope.pass_id, scope.now(), questions)
+    ledger.ask(db, scope.pass_id, now, questions)
     ledger.rest(db, resting)
     scope.totals.linked += len(pairs)
     if _refers_to_itself(scope):  # all pairs must be linked before any is decided
@@ -130,6 +132,8 @@ def _candidates(
 ) -> dict[str, Candidate]:
     ids = [record for group in groups for record in (group[1], group[2])[side]]
     links = scope.ledger.links_of(db, side, ids)
+    for told in staged.values() if agree else ():
+        scope.maps.render(side, told)
     references = [entry for entry in agree if entry.map.ref is not None]
     translator = References(scope, db, staged.values()) if references else None
     found = {}
@@ -185,6 +189,7 @@ class _Batch:
     _withdrawn: list[tuple[str, str]] = field(default_factory=list)
     _settled: list[tuple[int, str]] = field(default_factory=list)
     _resting: list[tuple[int, str, str, str, Any, int]] = field(default_factory=list)
+    _with_faults: dict[tuple[int, str], Staged] = field(default_factory=dict)
     _references: References = field(init=False)
     _asked: dict[int, dict[tuple[str, str], dict[str, Any]]] = field(init=False)
     _decided: Decided = field(init=False)
@@ -194,11 +199,17 @@ class _Batch:
         """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""
         self._asked = {} if fresh else self.scope.ledger.asked(self.db, [pair.link.id for pair in pairs])
         self._decided = Decided(self.scope, self.db, [] if fresh else [pair.link.id for pair in pairs])
+        if fresh:
+            self._made.extend(pair.link for pair in pairs)
+            pairs = [pair for pair in pairs if not self._agree_at_once(pair)]
+        else:
+            self._links.extend(pair.link for pair in pairs)
         everyone = [row for pair in pairs for row in pair.rows if row is not None] + list(alone)
+        for row in everyone:
+            self._render(row)
         self._references = References(self.scope, self.db, everyone)
         for pair in pairs:
             self._withdrawn.extend(self._asked.get(pair.link.id, ()))  # what still stands is put again
-            (self._made if fresh else self._links).append(pair.link)
             self._decide_pair(pair)
         for row in alone:
             self._decide_alone(row)
@@ -215,6 +226,7 @@ class _Batch:
         ledger.withdraw(db, [subject for subject in self._withdrawn if subject not in asked])
         ledger.ask(db, scope.pass_id, scope.now(), self._questions)
         ledger.unstage(db, self._settled)
+        ledger.save_staged(db, list(self._with_faults.values()))
         ledger.rest(db, self._resting)
 
     def pairs_of(self, rows: Sequence[Staged]) -> tuple[list[_Pair], list[Staged]]:
@@ -238,6 +250,26 @@ class _Batch:
             pairs.append(_Pair(link, both))
         alone = [row for row in rows if (row.side, row.record) not in paired]
         return pairs, alone
+
+    def _render(self, row: Staged) -> None:
+        if not row.out and row.state != "deleted":
+            self.scope.maps.render(Side(row.side), row)
+
+    def _agree_at_once(self, pair: _Pair) -> bool:
+        """Settle a pair that meets for the first time and holds the same at both ends."""
+        link, (left, right), look = pair.link, pair.rows, self.scope.look
+        if not look.possible or left is None or right is None:
+            return False
+        for side in look.needs:
+            self._render((left, right)[side])
+        if not look.agrees(left, right):
+            return False
+        link.open = set()
+        for side, row in ((Side.LEFT, left), (Side.RIGHT, right)):
+            self._take(link, side, row)
+        link.base = [left.own, right.own]
+        self._settle([left, right])
+        return True
 
     # a record without a link
 
@@ -311,7 +343,7 @@ class _Batch:
     # a linked pair
 
     def _decide_pair(self, pair: _Pair) -> None:
-        link, scope = pair.link, self.scope
+        link = pair.link
         rows = [row for row in pair.rows if row is not None]
         before = list(link.states)
         news = {side for side in Side if (row := pair.rows[side]) and row.print != link.prints[side]}
@@ -329,11 +361,6 @@ class _Batch:
             return
         live = link.states == before == ["live", "live"]
         if not live and self._decide_states(pair, before, news):
-            return
-        left, right = pair.rows
-        if left and right and len(link.open) == len(scope.maps.entries) and scope.look.agrees(left, right):
-            link.base, link.open = [left.own, right.own], set()
-            self._settle(rows)
             return
         self._merge(pair)
 
@@ -675,10 +702,12 @@ class _Batch:
         self._settled.extend((row.side, row.record) for row in rows)
 
     def _rest(self, rows: list[Staged], status: str, why: str) -> None:
+        self._with_faults.update({(row.side, row.record): row for row in rows if row.faults})
         self._resting.extend((r.side, r.record, status, why, None, r.attempts) for r in rows)
 
     def _refuse(self, rows: list[Staged], why: str) -> None:
         """A record that cannot be carried over as it is: it rests until it, or the spec, changes."""
+        self._with_faults.update({(row.side, row.record): row for row in rows if row.faults})
         for row in rows:
             if row.reason != why:
                 detail = {"message": why}

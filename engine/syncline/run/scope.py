@@ -108,7 +108,7 @@ class Scope:
             prints=[None, None],
             states=["live", "live"],
             base=[{}, {}],
-            open={entry.name for entry in self.maps.entries},
+            open=set(self.maps.by_name),
             sent=[set(), set()],
             locks=[None, None],
             recheck=None,

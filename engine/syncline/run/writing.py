@@ -365,8 +365,7 @@ class _Done:
             row.version, row.print = link.versions[side], b""
             row.own.update({name: link.base[side][name] for name in names})
             if record is not None and projection is not None:
-                scope.maps.render(side, record, projection, self._today)
-                row.own, row.out, row.faults = projection.own, projection.out, projection.faults
+                row.own, row.faults = projection.own, projection.faults
                 row.print, row.lock, row.modified = projection.print, lock_json(record), record.modified
         scope.ledger.save_staged(self._db, list(rows.values()))
 

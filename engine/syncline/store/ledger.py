@@ -33,7 +33,8 @@ _CHUNK = 500
 
 @dataclass(slots=True, kw_only=True)
 class Staged:
-    """A record that was read and is not settled. ``own``, ``out``, ``faults``, ``keys``: its projection."""
+    """A record that was read and is not settled. ``own``, ``faults``: its projection; ``out`` is worked out
+    anew each time that the record is decided about, and not kept."""
 
     side: int
     record: str
@@ -45,11 +46,11 @@ class Staged:
     read_at: datetime
     print: bytes
     own: dict[str, Any]
-    out: dict[str, Any]
     faults: dict[str, str]
     recheck: str | None
     lock: dict[str, Any] | None
     merged_into: str | None
+    out: dict[str, Any] = field(default_factory=dict)
     status: str = "pending"
     reason: str = ""
     attempts: int = 0
@@ -298,9 +299,7 @@ class Ledger:
                     instants[row.modified],
                     instants[row.read_at],
                     row.print,
-                    exactjson.encode(
-                        {"own": row.own, "out": row.out, "faults": row.faults, "recheck": row.recheck}
-                    ),
+                    exactjson.encode({"own": row.own, "faults": row.faults, "recheck": row.recheck}),
                     None if row.lock is None else exactjson.encode(row.lock),
                     row.merged_into,
                     row.status,
@@ -682,7 +681,6 @@ def _staged(row: Sequence[Any]) -> Staged:
         read_at=read_instant(row[8]),
         print=bytes(row[9]),
         own=values["own"],
-        out=values["out"],
         faults=values["faults"],
         recheck=values["recheck"],
         lock=_maybe(row[11]),

@@ -130,7 +130,7 @@ def record(
 
 def seen(maps: ModuleMap, side: Side, one: Record, today: str = DAY) -> Projection:
     projection = maps.project(side, one, today)
-    maps.render(side, one, projection, today)
+    maps.render(side, projection)
     return projection
 
 
