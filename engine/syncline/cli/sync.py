@@ -13,16 +13,22 @@ from syncline.cli.exits import OF_STATUS
 
 @click.command("sync")
 @spec_options
-def command(spec: Path, state: str | None, as_json: bool) -> int:
+@click.option("--full", is_flag=True, help="Read and compare every record; look up those that are missing.")
+def command(spec: Path, state: str | None, as_json: bool, full: bool) -> int:
     """Read what changed at both ends, decide, and write it: one pass of every enabled module.
 
+    With --full every record is read and compared, not only what changed, and each known one that does not
+    come up is looked up by its id: it finds what a remote showed late, and deletions that it never told.
+
     \b
-    Example: syncline sync acme.yaml
+    Examples:
+      syncline sync acme.yaml
+      syncline sync acme.yaml --full
     """
     from syncline.run.sync import sync
 
     with workspace(spec, state) as work:
-        outcome = sync(work, progress)
+        outcome = sync(work, progress, full=full)
     if as_json:
         print_json(outcome)
     else:

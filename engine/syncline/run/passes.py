@@ -20,6 +20,7 @@ from syncline.run.deciding import read_decided
 from syncline.run.reading import read_end, read_records, recheck_due
 from syncline.run.reconciling import reconcile
 from syncline.run.scope import Scope, Totals
+from syncline.run.sweeping import begin_sweep, sweep
 from syncline.run.writing import mark_gone, recover, write_planned
 
 #: A write may show something to carry back (a number the remote gave); it is carried in the same pass.
@@ -89,6 +90,9 @@ def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> lis
     for scope in _without_failed(alive, result):
         _catch(scope, result, partial(recheck_due, scope))
         _catch(scope, result, partial(read_decided, scope))
+        if scope.full:
+            report(f"{scope.name}: looking for what was not seen")
+            _catch(scope, result, partial(sweep, scope))
     return _without_failed(alive, result)
 
 
@@ -167,6 +171,8 @@ def rehearsal(scopes: Sequence[Scope]) -> Iterator[Connection]:
 
 def _start(scope: Scope) -> None:
     recover(scope)
+    if scope.full:
+        begin_sweep(scope)
     with scope.database.write() as db:
         scope.fence(db)
         scope.ledger.wake(db, scope.now())

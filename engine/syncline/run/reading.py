@@ -13,20 +13,21 @@ from syncline.mapping.module import Projection, Side
 from syncline.run.scope import Scope
 from syncline.store.ids import next_id
 from syncline.store.ledger import Staged
+from syncline.store.sweep import note_seen
 
 
 def read_end(scope: Scope, side: Side) -> None:
     """Read one end from its cursor to the present, each page staged with its cursor in one transaction."""
     end = scope.ends[side]
     with scope.database.read() as db:
-        cursor = scope.ledger.cursor(db, side)
+        cursor = None if scope.full else scope.ledger.cursor(db, side)
     wanted = scope.maps.wanted(side)
     read_at = scope.now() + end.skew
     for page in end.session.read(end.remote.name, cursor, wanted):
         scope.totals.read[end.system] += len(page.records)
-        stage(scope, side, page.records, read_at, cursor=page.cursor)
+        stage(scope, side, page.records, read_at, cursor=None if scope.full else page.cursor)
         if page.last:
-            end.read_at = read_at
+            end.read_at, end.reached = read_at, page.cursor
             break
         read_at = scope.now() + end.skew
 
@@ -76,6 +77,8 @@ def stage(
         stage_projected(scope, db, side, seen, read_at, today, force=force)
         if cursor is not None:
             scope.ledger.save_cursor(db, side, cursor, scope.now())
+        if scope.full:
+            note_seen(db, scope.ledger.scope, side, [record.id for record, _ in seen])
 
 
 def stage_projected(

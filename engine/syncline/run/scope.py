@@ -25,7 +25,8 @@ RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (5, 30, 120, 480,
 @dataclass(slots=True, kw_only=True)
 class ScopeEnd:
     """One end of a module at work. ``skew``: the remote's clock minus ours. ``read_at``: until when, by the
-    remote's clock, every change is known, once the end has been read."""
+    remote's clock, every change is known, once the end has been read; ``reached``: the cursor there, while a
+    full read has not been compared."""
 
     system: str
     remote: RemoteModule
@@ -33,6 +34,7 @@ class ScopeEnd:
     account: Account
     skew: timedelta = timedelta()
     read_at: datetime | None = None
+    reached: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +78,8 @@ class Scope:
         self.fence = fence
         self.now = now
         self.totals = Totals()
+        #: both ends are read whole, whatever the cursors say, and what is missing is looked up
+        self.full = False
         self.look = FirstLook(maps.entries)
         self.scopes: Mapping[str, Scope] = {}
 

@@ -186,6 +186,16 @@ match_key = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# what a full read has seen so far
+seen = sa.Table(
+    "seen",
+    metadata,
+    sa.Column("scope", _ID, sa.ForeignKey("scope.id"), primary_key=True),
+    sa.Column("side", sa.SmallInteger, primary_key=True),
+    sa.Column("record", sa.Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
 # --- what was done -------------------------------------------------------------------------------
 
 run = sa.Table(

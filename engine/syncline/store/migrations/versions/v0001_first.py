@@ -206,6 +206,15 @@ def upgrade() -> None:
     )
     op.create_index("ix_decision_link", "decision", ["link"], unique=False)
     op.create_table(
+        "seen",
+        sa.Column("scope", ID, nullable=False),
+        sa.Column("side", sa.SmallInteger(), nullable=False),
+        sa.Column("record", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["scope"], ["scope.id"], name=op.f("fk_seen_scope")),
+        sa.PrimaryKeyConstraint("scope", "side", "record", name=op.f("pk_seen")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "staged",
         sa.Column("scope", ID, nullable=False),
         sa.Column("side", sa.SmallInteger(), nullable=False),

@@ -1,0 +1,155 @@
+"""Pitfall 11, index lag: a record appears in the lists minutes after its own stamp, behind the cursor."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from tests.support.effort import effort
+from tests.support.questions import live, phone, phones, with_more
+from tests.support.stage import Stage
+from tests.support.tally import Tally
+
+
+def delay(stage: Stage, system: str, seconds: float) -> None:
+    with stage.systems[system].sandbox.lock:
+        stage.systems[system].sandbox.switches["visibility_delay_s"] = seconds
+
+
+def agree(stage: Stage) -> int:
+    """How many customers there are, the same at both ends."""
+    accounts = {a["Account_Name"]: a["Phone"] for a in live(stage, "crm", "Accounts")}
+    contacts = {c["Name"]: phone(c) for c in live(stage, "books", "Contacts")}
+    assert accounts == contacts
+    return len(accounts)
+
+
+@pytest.mark.parametrize(("system", "longest"), [("crm", 290), ("books", 55)])
+def test_what_shows_late_within_the_overlap_is_taken_by_the_next_pass(
+    stage: Stage, system: str, longest: int, tally: Tally
+) -> None:
+    """Some records show at once and move the cursor on; those that show late have older stamps."""
+    chance = random.Random(11)
+    made = 0
+    for _ in range(effort(3, 12)):
+        for late in (0, chance.uniform(5, longest), longest, 0):
+            delay(stage, system, late)
+            made += 1
+            if system == "crm":
+                stage.crm.act("create", "Accounts", None, {"Account_Name": f"C{made}", "Phone": str(made)})
+            else:
+                stage.books.act("create", "Contacts", None, {"Name": f"C{made}", "Phones": phones(str(made))})
+            stage.sync()
+        delay(stage, system, 0 if system == "crm" else longest)
+        stage.later(timedelta(seconds=longest + 1))
+        delay(stage, system, 0)
+        stage.sync()
+        assert agree(stage) == made
+    tally("late-visible records", made)
+    stage.assert_idle()
+    late_ones_left(stage)
+
+
+def late_ones_left(stage: Stage) -> None:
+    """A full compare finds no difference."""
+    stage.forget_requests()
+    stage.sync("--full")
+    assert stage.writes() == 0
+
+
+@pytest.mark.parametrize("system", ["crm", "books"])
+def test_what_shows_later_than_any_overlap_is_found_by_a_full_compare(
+    stages: Callable[..., Stage], system: str, tally: Tally
+) -> None:
+    stage = stages()
+    account = stage.crm.act("create", "Accounts", None, {"Account_Name": "Early", "Phone": "1"})
+    stage.sync()
+    delay(stage, system, 600)
+    if system == "crm":
+        stage.crm.act("create", "Accounts", None, {"Account_Name": "Late", "Phone": "2"})
+    else:
+        stage.books.act("create", "Contacts", None, {"Name": "Late", "Phones": phones("2")})
+    for minutes in (4, 4):  # the cursor moves far beyond the record's stamp
+        stage.later(timedelta(minutes=minutes))
+        delay(stage, system, 600)
+        stage.sync()
+    stage.later(timedelta(minutes=3))
+    delay(stage, system, 0)
+    stage.crm.act("update", "Accounts", account["id"], {"Phone": "3"})
+    stage.sync()
+    tally("late-visible records")
+    stage.sync("--full")
+    assert agree(stage) == 2
+    late_ones_left(stage)
+    stage.assert_idle()
+
+
+def test_our_own_write_that_shows_late_is_not_made_twice(stage: Stage, tally: Tally) -> None:
+    """What we created is remembered by its id, and looked up by id, not by a list that lags."""
+    delay(stage, "crm", 120)
+    delay(stage, "books", 50)
+    stage.crm.act("create", "Accounts", None, {"Account_Name": "From the CRM", "Phone": "1"})
+    stage.books.act("create", "Contacts", None, {"Name": "From the books", "Phones": phones("2")})
+    for _ in range(6):
+        stage.later(timedelta(seconds=45))
+        stage.sync(code=None)
+        tally("late-visible records")
+    assert agree(stage) == 2
+    stage.assert_idle()
+    late_ones_left(stage)
+
+
+@pytest.mark.parametrize("rule", ["ignore", "delete"])
+def test_a_deletion_that_is_never_told_is_found_by_a_full_compare(
+    stages: Callable[..., Stage], rule: str
+) -> None:
+    stage = stages(
+        spec=with_more(f"modules:\n  products:\n    deletes: {{crm: {rule}}}\n    limits: {{deletes: 1}}\n")
+    )
+    for code in ("A", "B", "C"):
+        stage.crm.act("create", "Products", None, {"Product_Name": code, "Product_Code": code})
+    stage.sync()
+    items = {item["Code"]: item["ItemID"] for item in stage.books.records("Items")}
+    stage.books.act("delete", "Items", items["A"])
+    stage.assert_idle()  # Xero tells of no deleted item
+    stage.sync("--full")
+    left = {product["Product_Code"] for product in live(stage, "crm", "Products")}
+    assert left == ({"A", "B", "C"} if rule == "ignore" else {"B", "C"})
+    stage.assert_idle()
+    late_ones_left(stage)
+    if rule == "delete":
+        for code in ("B", "C"):
+            stage.books.act("delete", "Items", items[code])
+        stage.sync("--full", code=5)  # more than the limit allows
+        assert len(live(stage, "crm", "Products")) == 2
+
+
+def test_a_list_that_is_empty_or_short_proves_no_delete(stages: Callable[..., Stage]) -> None:
+    from syncline.connect.sandbox import Fault, FaultKind
+
+    stage = stages(spec=with_more("modules:\n  accounts:\n    deletes: {crm: delete, books: archive}\n"))
+    for number in range(5):
+        stage.crm.act("create", "Accounts", None, {"Account_Name": f"C{number}"})
+    stage.sync()
+    for system in ("crm", "books"):
+        delay(stage, system, 3600)
+        stage.later(timedelta(minutes=2))
+        for record in live(stage, system, {"crm": "Accounts", "books": "Contacts"}[system])[:3]:
+            touch = {"crm": {"Fax": "1"}, "books": {"Website": "x"}}[system]
+            module = {"crm": "Accounts", "books": "Contacts"}[system]
+            stage.systems[system].act("update", module, record.get("id") or record["ContactID"], touch)
+    body = '{"Contacts":[],"pagination":{"page":1,"pageSize":1000,"pageCount":0,"itemCount":0}}'
+    stage.books.sandbox.faults.arm(
+        Fault(
+            kind=FaultKind.STATUS,
+            method="GET",
+            path="/api.xro/2.0/Contacts",
+            status=200,
+            body=body,
+            headers={"Content-Type": "application/json"},
+        )
+    )
+    stage.sync("--full", code=None)
+    assert len(live(stage, "crm", "Accounts")) == len(live(stage, "books", "Contacts")) == 5
