@@ -11,7 +11,6 @@ from sqlalchemy.engine import Connection
 from syncline.connect.contract import Record, State
 from syncline.mapping.module import Projection, Side
 from syncline.run.scope import Scope
-from syncline.store.ids import next_id
 from syncline.store.ledger import Staged
 from syncline.store.sweep import note_seen
 
@@ -140,7 +139,6 @@ def _row(side: Side, record: Record, projection: Projection, read_at: datetime) 
         recheck=projection.recheck,
         lock=lock_json(record),
         merged_into=record.merged_into,
-        seq=next_id(),
     )
 
 

@@ -14,8 +14,14 @@ _last = 0
 
 def next_id() -> int:
     """A new positive 63-bit id: milliseconds, then a count within them, then a number of this process."""
+    return next_ids(1)[0]
+
+
+def next_ids(count: int) -> list[int]:
+    """So many new ids, in order."""
     global _last
     with _lock:
         floor = (time.time_ns() // 1_000_000 - _EPOCH_MS) << 12
-        _last = max(_last + 1, floor)
-        return _last << 10 | _process
+        first = max(_last + 1, floor)
+        _last = first + count - 1
+        return [number << 10 | _process for number in range(first, first + count)]

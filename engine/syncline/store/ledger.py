@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Row
 from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.database import upsert
-from syncline.store.ids import next_id
+from syncline.store.ids import next_id, next_ids
 from syncline.store.statement import (
     Statement,
     among,
@@ -284,6 +284,7 @@ class Ledger:
             for moment in (row.read_at, row.modified):
                 if moment not in instants:
                     instants[moment] = stored_instant(db, moment)
+        numbers = iter(next_ids(len(rows)))
         _SAVE_STAGED.many(
             db,
             [
@@ -291,7 +292,7 @@ class Ledger:
                     self.scope,
                     int(row.side),
                     row.record,
-                    row.seq or next_id(),
+                    row.seq or next(numbers),
                     row.version,
                     row.state,
                     row.in_scope,
@@ -563,7 +564,7 @@ class Ledger:
             db,
             [
                 (
-                    next_id(),
+                    number,
                     self.scope,
                     pass_id,
                     at,
@@ -573,7 +574,7 @@ class Ledger:
                     row.record,
                     exactjson.encode(row.detail),
                 )
-                for row in rows
+                for number, row in zip(next_ids(len(rows)), rows, strict=True)
             ],
         )
 

@@ -91,12 +91,13 @@ def stored_instant(db: Connection, value: datetime | None) -> Any:
     """An instant as the driver takes it."""
     if value is None or db.dialect.name != "sqlite":
         return value
-    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return utc.isoformat(" ", "microseconds")[:26]
 
 
 def read_instant(value: Any) -> datetime:
     """An instant as the driver gave it: text from SQLite, where it is UTC without saying so."""
     if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return datetime.fromisoformat(f"{value}+00:00")
     assert isinstance(value, datetime)
     return value.astimezone(UTC)

@@ -11,6 +11,12 @@ down_revision = None
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
+def index_filled(name: str, table: str, column: str) -> None:
+    filled = sa.text(f"{column} IS NOT NULL")
+    columns = ["scope", column]
+    op.create_index(name, table, columns, unique=False, sqlite_where=filled, postgresql_where=filled)
+
+
 def upgrade() -> None:
     op.create_table(
         "audit",
@@ -27,7 +33,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_link", "audit", ["link"], unique=False)
     op.create_index("ix_audit_pass", "audit", ["pass"], unique=False)
-    op.create_index("ix_audit_scope_record", "audit", ["scope", "record"], unique=False)
+    index_filled("ix_audit_scope_record", "audit", "record")
     op.create_table(
         "call",
         sa.Column("id", ID, nullable=False),
@@ -137,9 +143,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("scope", "left_id", name=op.f("uq_link_scope_left_id")),
         sa.UniqueConstraint("scope", "right_id", name=op.f("uq_link_scope_right_id")),
     )
-    op.create_index("ix_link_scope_left_key", "link", ["scope", "left_key"], unique=False)
-    op.create_index("ix_link_scope_recheck", "link", ["scope", "recheck"], unique=False)
-    op.create_index("ix_link_scope_right_key", "link", ["scope", "right_key"], unique=False)
+    index_filled("ix_link_scope_left_key", "link", "left_key")
+    index_filled("ix_link_scope_recheck", "link", "recheck")
+    index_filled("ix_link_scope_right_key", "link", "right_key")
     op.create_table(
         "match_key",
         sa.Column("scope", ID, nullable=False),
@@ -236,5 +242,6 @@ def upgrade() -> None:
         sa.Column("due", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["scope"], ["scope.id"], name=op.f("fk_staged_scope")),
         sa.PrimaryKeyConstraint("scope", "side", "record", name=op.f("pk_staged")),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_staged_scope_status_seq", "staged", ["scope", "status", "seq"], unique=False)
