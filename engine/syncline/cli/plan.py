@@ -64,6 +64,8 @@ def _print(plan: dict[str, Any], limit: int) -> None:
         for status, count in module["resting"].items():
             if status not in ("ambiguous", "conflict"):
                 say(f"  {count} {status}")
+    for name, why in plan["approves"].items():
+        say(f"{name}: {why}; a pass does not do that by itself, applying this plan does")
     for name, why in plan["stopped"].items():
         say(f"{name}: a pass would stop here: {why}", err=True)
     say(

@@ -14,8 +14,16 @@ from syncline.cli.exits import OF_STATUS
 @click.command("sync")
 @spec_options
 @click.option("--full", is_flag=True, help="Read and compare every record; look up those that are missing.")
-def command(spec: Path, state: str | None, as_json: bool, full: bool) -> int:
+@click.option(
+    "--accept-changes",
+    is_flag=True,
+    help="You have looked: let new or changed field maps, or very many edits at once, change what is linked.",
+)
+def command(spec: Path, state: str | None, as_json: bool, full: bool, accept_changes: bool) -> int:
     """Read what changed at both ends, decide, and write it: one pass of every enabled module.
+
+    Stops with exit code 5, before the first write, at the spec's limits, and where field maps that are new or
+    were changed would change what is linked already: look at a plan then, and apply it.
 
     With --full every record is read and compared, not only what changed, and each known one that does not
     come up is looked up by its id: it finds what a remote showed late, and deletions that it never told.
@@ -28,7 +36,7 @@ def command(spec: Path, state: str | None, as_json: bool, full: bool) -> int:
     from syncline.run.sync import sync
 
     with workspace(spec, state) as work:
-        outcome = sync(work, progress, full=full)
+        outcome = sync(work, progress, full=full, accept=accept_changes)
     if as_json:
         print_json(outcome)
     else:

@@ -14,12 +14,12 @@ from sqlalchemy.engine import Connection
 
 from syncline.errors import SynclineError
 from syncline.mapping.module import Side
-from syncline.reconcile.limits import check_limits
+from syncline.reconcile.limits import check_limits, check_mass_change
 from syncline.reconcile.order import references_of
 from syncline.run.deciding import read_decided
 from syncline.run.reading import read_end, read_records, recheck_due
 from syncline.run.reconciling import reconcile
-from syncline.run.scope import Scope, Totals
+from syncline.run.scope import SafetyStop, Scope, Totals
 from syncline.run.sweeping import begin_sweep, sweep
 from syncline.run.writing import mark_gone, recover, write_planned
 
@@ -48,16 +48,22 @@ def run_pass(scopes: Sequence[Scope], report: Report) -> PassResult:
     return result
 
 
-def run_prepared(scopes: Sequence[Scope], alive: list[Scope], result: PassResult, report: Report) -> None:
-    """The part of a pass after reading; ``alive``: the modules that could be read."""
+def run_prepared(
+    scopes: Sequence[Scope], alive: list[Scope], result: PassResult, report: Report, *, whole: bool = True
+) -> None:
+    """The part of a pass after reading; ``alive``: the modules that could be read; ``whole``: everything that
+    changed was read, not only what somebody named."""
+    if result.status == "stopped":
+        alive = []
     for _ in range(MAX_ROUNDS):
         for scope in alive:
             _catch(scope, result, partial(reconcile_scope, scope, scope.database.write))
         alive = _without_failed(alive, result)
-        if reason := over_limit(alive):
+        if reason := _stop(alive):
             result.status, result.problems = "stopped", {**result.problems, **reason}
             _cancel(alive)
             break
+        _approve([scope for scope in alive if scope.accept])
         for scope in alive:
             report(f"{scope.name}: writing")
             _catch(scope, result, partial(write_planned, scope))
@@ -65,6 +71,8 @@ def run_prepared(scopes: Sequence[Scope], alive: list[Scope], result: PassResult
         alive = _without_failed(alive, result)
         if not any(_pending(scope) for scope in alive):
             break
+    if whole and result.status != "stopped":
+        _approve(alive)  # they had nothing to change
     for scope in scopes:
         result.modules[scope.name] = module_totals(scope)
     if result.status == "done":
@@ -106,16 +114,43 @@ def reconcile_scope(scope: Scope, transaction: Callable[[], AbstractContextManag
             mark_gone(scope, side, gone)
 
 
-def over_limit(scopes: Sequence[Scope]) -> dict[str, str]:
-    """The modules whose planned operations are more than their limits allow, and why."""
+def _stop(scopes: Sequence[Scope]) -> dict[str, str]:
+    """The modules for which the pass must stop before its next write, and why."""
     if not scopes:
         return {}
     with scopes[0].database.read() as db:
-        return over_limit_of(db, scopes)
+        reasons = over_limit(db, scopes)
+        asked = {scope.name: why for scope in scopes if not scope.accept and (why := to_approve(db, scope))}
+    how = "; nothing was written; look at: syncline plan SPEC --out FILE; then run: syncline apply FILE"
+    return {name: why + how for name, why in asked.items()} | reasons
 
 
-def over_limit_of(db: Connection, scopes: Sequence[Scope]) -> dict[str, str]:
-    """The same, as a transaction sees it."""
+def to_approve(db: Connection, scope: Scope) -> str | None:
+    """What a person must approve of before the planned operations of a module are sent, if anything."""
+    if scope.unapproved:
+        records = {
+            operation.link
+            for operation in scope.ledger.each_planned_update(db)
+            if scope.unapproved & operation.body["fields"].keys()
+        }
+        if records:
+            names = ", ".join(sorted(scope.unapproved))
+            return f"{len(records)} linked pairs would change by maps that are new or were changed ({names})"
+    changing = scope.ledger.count_changing(db, scope.pass_id)
+    return check_mass_change(scope.module.limits, changing, scope.ledger.count_links(db))
+
+
+def _approve(scopes: Sequence[Scope]) -> None:
+    """Remember that the maps of these modules may do what they do."""
+    for scope in scopes:
+        if scope.unapproved:
+            with scope.database.write() as db:
+                scope.fence(db)
+                scope.approve(db)
+
+
+def over_limit(db: Connection, scopes: Sequence[Scope]) -> dict[str, str]:
+    """The modules whose planned operations are more than their limits allow, and why."""
     found = {}
     for scope in scopes:
         planned = scope.ledger.count_operations(db, "planned")
@@ -194,6 +229,9 @@ def _catch(scope: Scope, result: PassResult, step: Callable[[], None]) -> None:
         return
     try:
         step()
+    except SafetyStop as stop:
+        result.status = "stopped"
+        result.problems[scope.name] = f"{stop.what}; {stop.fix}"
     except SynclineError as error:
         result.problems[scope.name] = error.what + (f"; {error.fix}" if error.fix else "")
 

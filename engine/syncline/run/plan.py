@@ -4,7 +4,8 @@ A plan
 ------
 ``spec``, ``file``, ``state`` (the scopes it was made from), ``digests`` (of the spec's modules), ``modules``:
 by name ``operations`` (system, kind, record, source, label, fields with old, new, why, rule, lost), ``links``
-(left, right, rule, key), ``questions`` and ``resting``; ``digest``: of everything above it.
+(left, right, rule, key), ``questions`` and ``resting``; ``stopped``: by module, the limit that a pass would
+stop at; ``approves``: by module, what applying the plan approves of; ``digest``: of everything above it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sqlalchemy.engine import Connection
 from syncline import exactjson
 from syncline.errors import SynclineError
 from syncline.mapping.module import ITEM_ID, Side
-from syncline.run.passes import Report, over_limit_of, read_all, rehearsal, run_prepared
+from syncline.run.passes import Report, over_limit, read_all, rehearsal, run_prepared, to_approve
 from syncline.run.references import links_named
 from syncline.run.scope import Scope
 from syncline.run.sync import outcome, recorded_pass
@@ -56,6 +57,8 @@ def apply_plan(workspace: Workspace, plan: dict[str, Any], report: Report) -> di
         what = f"the spec has changed since the plan was made ({why})"
         raise PlanRefused(what, fix="make a new plan")
     with recorded_pass(workspace, "apply") as (pass_id, result), workspace.scopes(pass_id) as scopes:
+        for scope in scopes:
+            scope.accept = True
         alive = read_all(scopes, result, report)
         now = _plan(workspace, alive) if not result.problems else None
         if now is None:
@@ -107,7 +110,9 @@ def _plan(workspace: Workspace, scopes: Sequence[Scope]) -> dict[str, Any]:
     with rehearsal(scopes) as db:
         for scope in scopes:
             plan["modules"][scope.name] = _module(scope, db)
-        plan["stopped"] = over_limit_of(db, scopes)
+        plan["stopped"] = over_limit(db, scopes)
+        asked = {scope.name: to_approve(db, scope) for scope in scopes}
+        plan["approves"] = {name: why for name, why in asked.items() if why}
     plan["digest"] = _digest(plan)
     return plan
 

@@ -29,7 +29,7 @@ def push(
         scope = next(scope for scope in scopes if scope.name == module)
         recover(scope)
         _read(scope, _side(scope, record, system), record)
-        run_prepared([scope], [scope], result, report)
+        run_prepared([scope], [scope], result, report, whole=False)
     told = outcome(workspace, pass_id, result)
     with workspace.database.read() as db:
         for side in Side:

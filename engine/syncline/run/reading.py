@@ -10,7 +10,8 @@ from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import Record, State
 from syncline.mapping.module import Projection, Side
-from syncline.run.scope import Scope
+from syncline.reconcile.limits import check_listing
+from syncline.run.scope import SafetyStop, Scope
 from syncline.store.ledger import Staged
 from syncline.store.sweep import note_seen
 
@@ -22,13 +23,35 @@ def read_end(scope: Scope, side: Side) -> None:
         cursor = None if scope.full else scope.ledger.cursor(db, side)
     wanted = scope.maps.wanted(side)
     read_at = scope.now() + end.skew
+    listed = 0
     for page in end.session.read(end.remote.name, cursor, wanted):
         scope.totals.read[end.system] += len(page.records)
+        listed += len(page.records)
+        if page.last and cursor is None and not scope.full:  # a full pass looks up what it misses
+            _check_whole_list(scope, side, listed)
         stage(scope, side, page.records, read_at, cursor=None if scope.full else page.cursor)
         if page.last:
             end.read_at, end.reached = read_at, page.cursor
             break
         read_at = scope.now() + end.skew
+
+
+def _check_whole_list(scope: Scope, side: Side, listed: int) -> None:
+    """Raises SafetyStop when a list read from its beginning lacks half of what is linked; it is read again in
+    the next pass."""
+    with scope.database.read() as db:
+        why = check_listing(listed, scope.ledger.count_live(db, side))
+    if why is None or scope.accept:
+        return
+    with scope.database.write() as db:
+        scope.fence(db)
+        scope.ledger.drop_cursor(db, side)
+    end = scope.ends[side]
+    raise SafetyStop(
+        f"{end.system} {end.remote.name}: {why}; nothing was written",
+        fix=f"see in {end.system} whether they are gone, or hidden from this sign-in; if it is meant, run:"
+        " syncline sync SPEC --accept-changes",
+    )
 
 
 def read_records(scope: Scope, side: Side, ids: Sequence[str]) -> set[str]:

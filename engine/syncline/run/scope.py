@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import Account, RemoteModule, Session
+from syncline.errors import SynclineError
 from syncline.mapping.module import ModuleMap, Side
 from syncline.reconcile.merge import FirstLook
 from syncline.spec.model import Module
@@ -20,6 +21,10 @@ from syncline.store.ledger import Ledger, Link
 
 #: How long a refused record rests before the next try, by the number of tries so far; then it is dead.
 RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (5, 30, 120, 480, 1440, 1440, 1440))
+
+
+class SafetyStop(SynclineError):
+    """Something looks so much like a mishap that nothing is written before a person has looked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -54,7 +59,8 @@ class Scope:
     """One module of one spec between two organisations, during one pass.
 
     ``fence`` is called with the connection in every transaction that writes, and raises LeaseLost when
-    another process has taken over. ``now`` gives the instant, aware UTC.
+    another process has taken over. ``now`` gives the instant, aware UTC. ``unapproved``: the maps that are
+    new or changed and that nobody has approved of; ``approve`` remembers, that somebody has.
     """
 
     def __init__(
@@ -68,6 +74,8 @@ class Scope:
         pass_id: int,
         fence: Callable[[Connection], None],
         now: Callable[[], datetime],
+        unapproved: frozenset[str] = frozenset(),
+        approve: Callable[[Connection], None] = lambda db: None,
     ) -> None:
         self.module = module
         self.maps = maps
@@ -77,6 +85,10 @@ class Scope:
         self.pass_id = pass_id
         self.fence = fence
         self.now = now
+        self.unapproved = unapproved
+        self.approve = approve
+        #: whether a person has said that this pass may do what looks like a mishap
+        self.accept = False
         self.totals = Totals()
         #: both ends are read whole, whatever the cursors say, and what is missing is looked up
         self.full = False

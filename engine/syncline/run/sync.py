@@ -13,15 +13,16 @@ from syncline.run.workspace import Workspace
 from syncline.store.scopes import begin_pass, end_pass
 
 
-def sync(workspace: Workspace, report: Report, *, full: bool = False) -> dict[str, Any]:
-    """One pass of every enabled module; ``full``: of every record, whatever was read before.
+def sync(workspace: Workspace, report: Report, *, full: bool = False, accept: bool = False) -> dict[str, Any]:
+    """One pass of every enabled module; ``full``: of every record, whatever was read before; ``accept``: a
+    person has looked, and approves of new and changed maps, and of much changing at once.
 
     Returns the documented result, with ``problems`` by module beside it.
     Raises what stops it before any module starts: SpecError, ReconnectNeeded, LeaseBusy, StoreError...
     """
     with recorded_pass(workspace, "sync") as (pass_id, result), workspace.scopes(pass_id) as scopes:
         for scope in scopes:
-            scope.full = full
+            scope.full, scope.accept = full, accept
         done = run_pass(scopes, report)
         result.status, result.modules, result.problems = done.status, done.modules, done.problems
     return outcome(workspace, pass_id, result)

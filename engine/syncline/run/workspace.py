@@ -29,7 +29,7 @@ from syncline.mapping.module import ModuleMap
 from syncline.reconcile.order import order_modules
 from syncline.run.installed import installed_plugins
 from syncline.run.scope import Scope, ScopeEnd
-from syncline.spec.digest import field_digests
+from syncline.spec.digest import field_digests, map_digests
 from syncline.spec.load import Loaded, load_spec
 from syncline.spec.model import EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
@@ -39,7 +39,7 @@ from syncline.store.crypto import load_cipher
 from syncline.store.database import Database, open_store, sqlite_file
 from syncline.store.lease import Kept, Leases, fence
 from syncline.store.ledger import Ledger
-from syncline.store.scopes import ScopeKey, open_scope
+from syncline.store.scopes import ScopeKey, approve_maps, open_scope, unapproved_maps
 from syncline.store.vault import CONNECTED, SavedConnection, Vault
 
 #: The options of a system that the engine reads itself.
@@ -292,6 +292,8 @@ class Workspace:
         with self.database.write() as db:
             fence(db, kept.lease)
             scope = open_scope(db, self.scope_key(module, left, right), digest, field_digests(module))
+            maps = map_digests(module, self.loaded.macros)
+            unapproved = unapproved_maps(db, scope, maps)
         return Scope(
             module=module,
             maps=ModuleMap(module, (ends[0].remote, ends[1].remote), self.expressions),
@@ -301,6 +303,8 @@ class Workspace:
             pass_id=pass_id,
             fence=_fence_of(kept),
             now=self.now,
+            unapproved=unapproved,
+            approve=lambda db: approve_maps(db, scope, maps),
         )
 
     def _end(self, system_name: str, module: str) -> ScopeEnd:

@@ -39,6 +39,18 @@ def field_digests(module: Module) -> dict[str, str]:
     return digests
 
 
+def map_digests(module: Module, macros: Iterable[MacroSource]) -> dict[str, str]:
+    """By map: 16 hexadecimal digits that change when what a pass may write through it does: all that
+    :func:`field_digests` knows, its direction and `enforce`, and the macros that its transforms can call."""
+    imported = [macro.source for macro in macros]
+    digests = {}
+    for fmap in module.fields.values():
+        calls = any("(" in source for source in _sources(fmap.to).values())
+        text = json.dumps([_map(fmap), imported if calls else []], sort_keys=True, default=_json)
+        digests[fmap.name] = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return digests
+
+
 def _module(module: Module) -> dict[str, Any]:
     return {
         "ends": [[end.system, end.module] for end in (module.left, module.right)],

@@ -410,6 +410,9 @@ class _Parser:
             limits.update(deletes_count=deletes, deletes_share=None)
         if operations is not None:
             limits["operations"] = None if operations == "none" else operations
+        changes = self._value((*path, "changes"))
+        if changes is not None:
+            limits["changes_share"] = None if changes == "none" else Decimal(changes[:-1]) / 100
         return Limits(**limits)
 
     # --- match rules -----------------------------------------------------------------------------

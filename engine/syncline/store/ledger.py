@@ -265,6 +265,11 @@ class Ledger:
     def save_cursor(self, db: Connection, side: int, value: str, now: datetime) -> None:
         upsert(db, t.cursor, [{"scope": self.scope, "side": side, "value": value, "saved_at": now}])
 
+    def drop_cursor(self, db: Connection, side: int) -> None:
+        """Read this end from the beginning next time."""
+        c = t.cursor.c
+        db.execute(sa.delete(t.cursor).where(c.scope == self.scope, c.side == side))
+
     # --- staging ---------------------------------------------------------------------------------
 
     def staged_prints(self, db: Connection, side: int, records: Sequence[str]) -> dict[str, bytes]:
@@ -469,6 +474,15 @@ class Ledger:
         query = sa.select(sa.func.count()).select_from(t.link).where(t.link.c.scope == self.scope)
         return db.scalar(query) or 0
 
+    def count_live(self, db: Connection, side: int) -> int:
+        """How many linked records of an end are live, as far as is known."""
+        c = t.link.c
+        own, state = ((c.left_id, c.left_state), (c.right_id, c.right_state))[side]
+        query = sa.select(sa.func.count()).select_from(t.link)
+        return (
+            db.scalar(query.where(c.scope == self.scope, own.is_not(None), state.in_(("live", "out")))) or 0
+        )
+
     def insert_links(self, db: Connection, links: Sequence[Link]) -> None:
         _INSERT_LINKS.many(db, [(link.id, *self._link_row(db, link)) for link in links])
 
@@ -519,6 +533,23 @@ class Ledger:
         if kind is not None:
             query = query.where(c.kind == kind)
         return [_operation(row) for row in db.execute(query.order_by(c.id).limit(limit))]
+
+    def count_changing(self, db: Connection, pass_id: int) -> int:
+        """How many pairs that were linked before this pass have a planned update."""
+        c = t.operation.c
+        query = (
+            sa.select(sa.func.count(c.link.distinct()))
+            .join(t.link, t.link.c.id == c.link)
+            .where(c.scope == self.scope, c.status == "planned", c.kind == "update")
+            .where(t.link.c["pass"] != pass_id)
+        )
+        return db.scalar(query) or 0
+
+    def each_planned_update(self, db: Connection) -> Iterator[Operation]:
+        c = t.operation.c
+        query = sa.select(t.operation).where(c.scope == self.scope, c.status == "planned", c.kind == "update")
+        for row in db.execute(query.execution_options(yield_per=_CHUNK)):
+            yield _operation(row)
 
     def count_operations(self, db: Connection, status: str) -> dict[tuple[int, str], int]:
         """How many operations, by (side, kind)."""

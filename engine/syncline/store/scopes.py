@@ -36,18 +36,19 @@ def open_scope(db: Connection, key: ScopeKey, digest: str, fields: Mapping[str, 
     another than last time, every record is read again and compared afresh: cursors and prints are dropped,
     links stay. A map that now means another value is one that the ends have never agreed on.
     """
-    told = exactjson.encode({"module": digest, "fields": dict(fields)})
+    told: dict[str, Any] = {"module": digest, "fields": dict(fields), "approved": {}}
     row = db.execute(sa.select(t.scope.c.id, t.scope.c.digest).where(*_same(key))).first()
     if row is None:
         made = next_id()
         values = {name: getattr(key, name) for name in ScopeKey.__slots__}
-        db.execute(sa.insert(t.scope).values(id=made, digest=told, **values))
+        db.execute(sa.insert(t.scope).values(id=made, digest=exactjson.encode(told), **values))
         return made
     scope = int(row.id)
     before = exactjson.decode(row.digest)
     if before["module"] == digest:
         return scope
-    db.execute(sa.update(t.scope).where(t.scope.c.id == scope).values(digest=told))
+    told["approved"] = before["approved"]
+    _save_digest(db, scope, told)
     db.execute(sa.delete(t.cursor).where(t.cursor.c.scope == scope))
     db.execute(sa.update(t.staged).where(t.staged.c.scope == scope).values(print=b""))
     db.execute(sa.update(t.link).where(t.link.c.scope == scope).values(left_print=b"", right_print=b""))
@@ -55,6 +56,39 @@ def open_scope(db: Connection, key: ScopeKey, digest: str, fields: Mapping[str, 
     if reopened:
         _reopen(db, scope, reopened)
     return scope
+
+
+def unapproved_maps(db: Connection, scope: int, maps: Mapping[str, str]) -> frozenset[str]:
+    """The maps that are new, or write something else, since somebody last approved of what they do.
+
+    ``maps``: the digest of each. Without links there is nothing that a map could change, so all are approved;
+    one that the spec drops must be approved again when it comes back.
+    """
+    told = _digest(db, scope)
+    if db.execute(sa.select(t.link.c.id).where(t.link.c.scope == scope).limit(1)).first() is None:
+        kept = dict(maps)
+    else:
+        kept = {name: digest for name, digest in told["approved"].items() if name in maps}
+    if kept != told["approved"]:
+        _save_digest(db, scope, {**told, "approved": kept})
+    return frozenset(name for name, digest in maps.items() if kept.get(name) != digest)
+
+
+def approve_maps(db: Connection, scope: int, maps: Mapping[str, str]) -> None:
+    """Remember that what these maps do has been approved."""
+    told = _digest(db, scope)
+    _save_digest(db, scope, {**told, "approved": dict(maps)})
+
+
+def _digest(db: Connection, scope: int) -> dict[str, Any]:
+    told: dict[str, Any] = exactjson.decode(
+        db.execute(sa.select(t.scope.c.digest).where(t.scope.c.id == scope)).scalar_one()
+    )
+    return told
+
+
+def _save_digest(db: Connection, scope: int, told: Mapping[str, Any]) -> None:
+    db.execute(sa.update(t.scope).where(t.scope.c.id == scope).values(digest=exactjson.encode(told)))
 
 
 def _reopen(db: Connection, scope: int, names: set[str]) -> None:

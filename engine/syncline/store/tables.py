@@ -108,7 +108,9 @@ scope = sa.Table(
     sa.Column("right_org", sa.Text, nullable=False),
     sa.Column("left_module", sa.Text, nullable=False),
     sa.Column("right_module", sa.Text, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False, server_default=""),  # JSON: of the module, of each map
+    sa.Column(
+        "digest", sa.Text, nullable=False, server_default=""
+    ),  # JSON: of the module, of each map, as approved
     sa.UniqueConstraint("spec", "module", "left_org", "right_org", "left_module", "right_module"),
 )
 

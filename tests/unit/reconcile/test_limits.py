@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from syncline.reconcile.limits import check_limits
+from syncline.reconcile.limits import check_limits, check_listing, check_mass_change
 from syncline.spec.model import Limits
 
 
@@ -74,3 +74,33 @@ def test_limits(limits: Limits, planned: dict[tuple[int, str], int], links: int,
 )
 def test_what_a_stopped_pass_says(limits: Limits, planned: dict[tuple[int, str], int], says: str) -> None:
     assert check_limits(limits, planned, 100) == says
+
+
+@pytest.mark.parametrize(
+    ("share", "changing", "links", "stops"),
+    [
+        pytest.param("0.8", 100, 100, False, id="few, though all"),
+        pytest.param("0.8", 101, 101, True, id="all of more than a few"),
+        pytest.param("0.8", 160, 200, False, id="exactly the share"),
+        pytest.param("0.8", 161, 200, True, id="one above the share"),
+        pytest.param(None, 10**6, 10**6, False, id="no limit"),
+    ],
+)
+def test_mass_changes(share: str | None, changing: int, links: int, stops: bool) -> None:
+    limits = Limits(changes_share=None if share is None else Decimal(share))
+    assert (check_mass_change(limits, changing, links) is not None) is stops
+
+
+@pytest.mark.parametrize(
+    ("listed", "known", "stops"),
+    [
+        pytest.param(0, 0, False, id="nothing and nothing known"),
+        pytest.param(0, 1, True, id="nothing where one is known"),
+        pytest.param(3, 9, False, id="a handful has become fewer"),
+        pytest.param(5, 10, True, id="half"),
+        pytest.param(6, 10, False, id="more than half"),
+        pytest.param(20, 10, False, id="more than are known"),
+    ],
+)
+def test_whole_lists(listed: int, known: int, stops: bool) -> None:
+    assert (check_listing(listed, known) is not None) is stops

@@ -20,6 +20,9 @@ class FaultKind(StrEnum):
     STATUS = "status"  # answered with `status` without being processed
     STATUS_AFTER = "status-after"  # processed, then answered with `status`
     MALFORMED = "malformed"  # processed, then answered with broken JSON and the right status
+    HALF = "half"  # the first half of the request's records is processed, then the connection is reset
+    FEWER = "fewer"  # processed, and the answer holds the first half of its records
+    SHUFFLE = "shuffle"  # processed, and the answer's records come in another order
     HTML = "html"  # answered with an HTML error page and `status`, without being processed
     REMOTE = "remote"  # answered as this remote would: `name` is one of the sandbox's own faults
 

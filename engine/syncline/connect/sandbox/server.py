@@ -10,11 +10,18 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import msgspec
 
 from syncline.connect.sandbox.app import App, Reply, Request
 from syncline.connect.sandbox.faults import Fault, FaultKind
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 Listener = Callable[[str, Request, Reply], None]
 
@@ -155,7 +162,7 @@ class SandboxServer:
                 self._in_flight -= 1
         if fault is not None and fault.kind is FaultKind.HOLD:
             time.sleep(fault.delay_s)
-        if fault is not None and fault.kind is FaultKind.LOSE:
+        if fault is not None and fault.kind in (FaultKind.LOSE, FaultKind.HALF):
             self._cut(handler)
             return
         self._send(handler, reply, fault)
@@ -181,6 +188,8 @@ class SandboxServer:
                 return sandbox.finish(request, refusal)
             if route is None or params is None:
                 return sandbox.finish(request, sandbox.not_found(request))
+            if fault is not None and fault.kind is FaultKind.HALF:
+                request = replace(request, body=_with_records(request.body, _first_half))
             reply = sandbox.finish(request, route.handler(replace(request, params=params)))
             sandbox.tables.save()
         for listener in self.listeners:
@@ -189,6 +198,9 @@ class SandboxServer:
             return Reply(fault.status, fault.body.encode(), {**fault.headers})
         if fault is not None and fault.kind is FaultKind.MALFORMED:
             return Reply(reply.status, reply.body[: max(1, len(reply.body) // 2)], reply.headers)
+        if fault is not None and fault.kind in (FaultKind.FEWER, FaultKind.SHUFFLE):
+            change = _first_half if fault.kind is FaultKind.FEWER else _rotated
+            return replace(reply, body=_with_records(reply.body, change))
         return reply
 
     def _send(self, handler: BaseHTTPRequestHandler, reply: Reply, fault: Fault | None) -> None:
@@ -233,6 +245,26 @@ def _pieces(body: bytes, fault: Fault | None) -> Iterator[bytes]:
             yield body[start : start + size]
     elif body:
         yield body
+
+
+def _with_records(body: bytes, change: Callable[[list[Any]], list[Any]]) -> bytes:
+    """A JSON body with its list of records, the first list of objects in it, changed; any other as it is."""
+    try:
+        told = _decode(body)
+    except msgspec.DecodeError:
+        return body
+    for name, value in told.items() if isinstance(told, dict) else ():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            return _encode({**told, name: change(value)})
+    return body
+
+
+def _first_half(records: list[Any]) -> list[Any]:
+    return records[: len(records) // 2]
+
+
+def _rotated(records: list[Any]) -> list[Any]:
+    return [*records[1:], records[0]]
 
 
 def _instead(sandbox: App, fault: Fault | None) -> Reply | None:
