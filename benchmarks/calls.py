@@ -18,7 +18,7 @@ from typing import Any
 
 from engine import prepare
 from job import SYNCLINE, Stage, control, environment, stage
-from measure import ROOT, save, say
+from measure import ROOT, figures, say
 
 #: The load server's records a page and a write.
 PAGE, BATCH = 1000, 100
@@ -44,10 +44,10 @@ EXAMPLE = ROOT / "specs" / "examples" / "acme.yaml"
 Row = dict[str, Any]
 
 
-def measure(sizes: Sequence[int], sandboxed: Sequence[int]) -> None:
+def measure(sizes: Sequence[int], sandboxed: Sequence[int]) -> dict[str, Any]:
     rows = [row for size in sizes for row in at_load_server(size)]
     rows += [row for size in sandboxed for row in at_sandboxes(size)]
-    save("calls", {"rows": rows})
+    return figures("calls", {"rows": rows})
 
 
 def pages(records: int, size: int) -> int:

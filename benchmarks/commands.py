@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from job import SYNCLINE, environment, spec_text
-from measure import ROOT, Command, in_turn, save, told
+from measure import ROOT, Command, figures, in_turn, told
 
 LINES, SPECS = 558, 200
 EXAMPLE = ROOT / "specs" / "examples" / "acme.yaml"
 
 
-def measure(rounds: int) -> None:
+def measure(rounds: int) -> dict[str, Any]:
     with TemporaryDirectory(prefix="syncline-bench-") as name:
         folder = Path(name)
         long = folder / "long.yaml"
@@ -30,7 +31,7 @@ def measure(rounds: int) -> None:
             Command("--help", [SYNCLINE, "--help"], environ),
         ]
         runs = in_turn(commands, rounds)
-    save("commands", {"rounds": rounds, "runs": told(runs)})
+    return figures("commands", {"rounds": rounds, "runs": told(runs)})
 
 
 def long_spec() -> str:

@@ -61,7 +61,7 @@ def main() -> None:
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             each = cpu * 1e6 / chosen.size
             print(f"{kind}: {cpu:.2f} s CPU, {wall:.2f} s, {each:.0f} µs a pair, peak {peak:.0f} MiB")
-            print(json.dumps({"status": told["status"], **told["modules"], **told["problems"]}))
+            print(json.dumps({"status": told["status"], **told["modules"]["accounts"], **told["problems"]}))
 
 
 if __name__ == "__main__":

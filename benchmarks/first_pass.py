@@ -8,11 +8,12 @@ import sqlite3
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import peers
 from engine import forget_cursors, prepare
 from job import HERE, SYNCLINE, Stage, control, environment, stage
-from measure import Command, in_turn, save, told
+from measure import Command, figures, in_turn, told
 
 
 def engine(at: Stage, kind: str) -> Command:
@@ -109,7 +110,7 @@ KINDS: dict[str, Sequence[Callable[[Stage, str], Command]]] = {
 }
 
 
-def measure(kind: str, size: int, rounds: int) -> None:
+def measure(kind: str, size: int, rounds: int) -> dict[str, Any]:
     with stage(size) as at:
         runs = in_turn([make(at, kind) for make in KINDS[kind]], rounds)
-    save(kind, {"size": size, "rounds": rounds, "peers": peers.versions(), "runs": told(runs)})
+    return figures(kind, {"size": size, "rounds": rounds, "peers": peers.versions(), "runs": told(runs)})

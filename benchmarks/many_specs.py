@@ -1,8 +1,8 @@
 """Many clients in one process: 200 specs of 3 modules, every 3 minutes, against remotes 50 ms away.
 
-There is a loop of its own here, since it is the passes that are measured: each spec is due once an interval, the
-specs one after another, and a few threads run the passes. A spec that has been loaded is kept, as any process that
-runs for long would do; every pass is a whole one.
+There is a loop of its own here, since it is the passes that are measured: each spec is due once an interval,
+the specs one after another, and a few threads run the passes. Specs and sessions are kept open, as any
+process that runs for long would do; every pass is a whole one.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from job import HERE, LOAD, environment, load_server, spec_text
-from measure import Command, save, say
+from measure import Command, figures, say
 
 #: Passes at once.
 THREADS = 8
@@ -24,7 +25,9 @@ THREADS = 8
 LATE_S = 1.0
 
 
-def measure(specs: int, modules: int, every_s: float, ticks: int, latency_ms: float, records: int) -> None:
+def measure(
+    specs: int, modules: int, every_s: float, ticks: int, latency_ms: float, records: int
+) -> dict[str, Any]:
     with (
         TemporaryDirectory(prefix="syncline-bench-") as name,
         load_server(records, latency_ms=latency_ms) as url,
@@ -36,7 +39,9 @@ def measure(specs: int, modules: int, every_s: float, ticks: int, latency_ms: fl
     told = json.loads(used.out)
     say(f"  {told}")
     about = {"specs": specs, "modules": modules, "every_s": every_s, "ticks": ticks, "latency_ms": latency_ms}
-    save("many", {**about, "records": records, "threads": THREADS, "peak_mib": used.peak_mib, **told})
+    return figures(
+        "many", {**about, "records": records, "threads": THREADS, "peak_mib": used.peak_mib, **told}
+    )
 
 
 def run(url: str, folder: Path, specs: int, modules: int, every_s: float, ticks: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from job import LOAD, PATHS, spec_text
-from measure import save
+from measure import figures
 
 sys.path.insert(0, str(LOAD))
 
@@ -66,7 +66,7 @@ def plain(r: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], str, bytes
     return own, out, key, hashlib.blake2b(ENCODE(own), digest_size=16).digest()
 
 
-def measure(rounds: int) -> None:
+def measure(rounds: int) -> dict[str, Any]:
     from records import record_bytes
     from syncline_load import to_record
 
@@ -80,7 +80,7 @@ def measure(rounds: int) -> None:
     for _ in range(rounds):
         times["engine"].append(_microseconds(by_engine, records))
         times["plain Python"].append(_microseconds(plain, rows))
-    save("mapping", {"rounds": rounds, "microseconds a record": times})
+    return figures("mapping", {"rounds": rounds, "microseconds a record": times})
 
 
 def _by_engine() -> Callable[[Any], tuple[dict[str, Any], dict[str, Any], str]]:

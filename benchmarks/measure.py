@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+#: The figures of README.md; those of a quick look are not kept among them.
 RESULTS = ROOT / "benchmarks" / "results"
+QUICK = ROOT / ".bench" / "results"
 
 #: Runs a command and writes down what it and its children used. A process of its own, because the peak memory
 #: that the system tells of a child is never less than what its parent had when it was started.
@@ -102,12 +104,10 @@ def told(runs: Mapping[str, Sequence[Usage]]) -> dict[str, Any]:
     }
 
 
-def save(name: str, content: Mapping[str, Any]) -> None:
-    """Write the figures of one benchmark down, with when, what and where they were measured."""
-    RESULTS.mkdir(exist_ok=True)
+def figures(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of one benchmark, with when, what and where they were measured."""
     about = {"benchmark": name, "at": datetime.now(UTC).isoformat(timespec="seconds"), "commit": _commit()}
-    text = json.dumps({**about, "machine": machine(), **content}, indent=1)
-    (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    return {**about, "machine": machine(), **content}
 
 
 def machine() -> dict[str, Any]:

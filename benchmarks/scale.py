@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 
 from first_pass import engine
 from job import stage
-from measure import in_turn, save, told
+from measure import figures, in_turn, told
 
 
-def measure(rounds: int, small: int, large: int, largest: int) -> None:
+def measure(rounds: int, small: int, large: int, largest: int) -> dict[str, Any]:
     """``largest``: run once, for its memory alone; 0 for not at all."""
     with ExitStack() as stack:
         sizes = (1, small, large)
@@ -21,4 +22,4 @@ def measure(rounds: int, small: int, large: int, largest: int) -> None:
     if largest:
         with stage(largest) as at:
             runs |= in_turn([replace(engine(at, "first"), name=f"{largest}")], 1)
-    save("scale", {"sizes": [*sizes, largest], "rounds": rounds, "runs": told(runs)})
+    return figures("scale", {"sizes": [*sizes, largest], "rounds": rounds, "runs": told(runs)})
