@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 ENGINE = ROOT / "engine" / "syncline"
 
 #: What every room may use: modules beside the rooms that use nothing themselves.
-COMMON = frozenset({"errors", "exactjson", "bundle", "printable"})
+COMMON = frozenset({"errors", "exactjson", "bundle", "printable", "privatefile"})
 
 #: By room: the rooms below it that it may import.
 BELOW: dict[str, frozenset[str]] = {

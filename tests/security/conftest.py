@@ -7,10 +7,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import pytest
+from tests.support.stage import System
 
 from syncline.connect import HttpClient
+from syncline.connect.sandbox import Reply, Request
 from syncline.connect.waiting import Waiting
 
 #: What a server answers to a request (its head, as sent): pieces of bytes, sent as they come.
@@ -94,3 +97,15 @@ def reply(body: bytes, *, status: str = "200 OK", **headers: str) -> list[bytes]
     named |= {name.replace("_", "-"): value for name, value in headers.items()}
     head = "".join(f"{name}: {value}\r\n" for name, value in named.items())
     return [f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body]
+
+
+@contextlib.contextmanager
+def tampering(system: System, change: Callable[[Request, Callable[[], Reply]], Reply]) -> Iterator[None]:
+    """The system answers what ``change`` makes of a request, and of the honest answer to it."""
+    server: Any = system.server
+    honest = server._process
+    server._process = lambda request, fault: change(request, lambda: honest(request, fault))
+    try:
+        yield
+    finally:
+        server._process = honest

@@ -38,16 +38,27 @@ def workspace(spec: Path, state: str | None) -> Workspace:
 
 def print_json(value: Any) -> None:
     from syncline import exactjson
-    from syncline.connect.secrets import redact
+    from syncline.connect.secrets import redact_values
+    from syncline.printable import printable_json
 
-    click.echo(redact(exactjson.encode(value)))
+    click.echo(printable_json(redact_values(exactjson.encode(value))))
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print for people, secrets masked."""
+    """Print one line for people: secrets masked, and what would steer the terminal spelt out. Values from
+    outside stand in it, and a line break among them must not forge a line of ours."""
     from syncline.connect.secrets import redact
+    from syncline.printable import one_line
 
-    click.echo(redact(text), err=err)
+    click.echo(one_line(redact(text)), err=err)
+
+
+def say_lines(text: str, *, err: bool = False) -> None:
+    """The same for a text of several lines, all of them ours."""
+    from syncline.connect.secrets import redact
+    from syncline.printable import printable
+
+    click.echo(printable(redact(text)), err=err)
 
 
 def progress(text: str) -> None:

@@ -24,7 +24,12 @@ if TYPE_CHECKING:
     type=click.Choice(["code", "client-credentials", "grant-token"]),
     help="How to sign in (default: code).",
 )
-@click.option("--grant-token", metavar="TOKEN", help="A code made by hand in the remote's console.")
+@click.option(
+    "--grant-token",
+    metavar="TOKEN",
+    help="A code made by hand in the remote's console; - to be asked for it, or to read it from standard"
+    " input, since others on this machine see what stands in a command line.",
+)
 @click.option("--organisation", metavar="NAME", help="Which organisation, when the sign-in may use several.")
 @click.option("--relink", is_flag=True, help="Accept another organisation than the one connected before.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the callback (default: any).")
@@ -50,6 +55,8 @@ def command(
     from syncline.connect.contract import Grant
     from syncline.run.connecting import connect_system
 
+    if grant_token == "-":  # noqa: S105 - it asks for one
+        grant_token = click.prompt("Grant token", hide_input=True, err=True).strip()
     kind = Grant(grant) if grant else Grant.GRANT_TOKEN if grant_token else Grant.CODE
 
     def send_to(url: str) -> None:

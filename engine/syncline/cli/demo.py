@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from syncline.cli.common import json_option, print_json, say
+from syncline.cli.common import json_option, print_json, say_lines
 
 
 @click.command("demo")
@@ -27,8 +27,8 @@ def command(folder: Path, as_json: bool) -> None:
     """
     from syncline.demo.play import play
 
-    facts = play(folder, lambda line: say(line, err=as_json))
+    facts = play(folder, lambda line: say_lines(line, err=as_json))
     if as_json:
         print_json(facts)
     else:
-        say(f"\nThe whole story took {facts['seconds']} s. Everything it left is in {folder}.")
+        say_lines(f"\nThe whole story took {facts['seconds']} s. Everything it left is in {folder}.")

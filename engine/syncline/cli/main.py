@@ -85,6 +85,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         click.echo("interrupted; what was sent is in the journal, and the next pass finishes it", err=True)
         sys.exit(Exit.FAILED)
+    except Exception as error:
+        sys.exit(_report(error))
     sys.exit(code if isinstance(code, int) else Exit.DONE)
 
 
@@ -94,11 +96,26 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _tell(error: SynclineError) -> Exit:
-    from syncline.connect.secrets import redact
+    from syncline.cli.common import say_lines
     from syncline.spec.problems import SpecError
 
     if isinstance(error, SpecError):
-        click.echo(redact(error.shown or f"error: {error}"), err=True)
+        say_lines(error.shown or f"error: {error}", err=True)
         return Exit.SPEC
-    click.echo(redact(f"error: {error}"), err=True)
+    say_lines(f"error: {error}", err=True)
+    return Exit.FAILED
+
+
+def _report(error: Exception) -> Exit:
+    """A fault of ours, as it may be sent to those who mend it: the interpreter would print it unmasked."""
+    import traceback
+
+    from syncline.cli.common import say_lines
+
+    say_lines("".join(traceback.format_exception(error)).rstrip(), err=True)
+    say_lines(
+        "error: this is a fault of Syncline, not of yours; the state is as the last transaction left it\n"
+        "  fix: report the lines above (secrets are masked in them; look for names you would not show)",
+        err=True,
+    )
     return Exit.FAILED

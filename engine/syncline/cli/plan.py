@@ -27,13 +27,12 @@ def command(spec: Path, state: str | None, as_json: bool, out: Path | None, limi
     \b
     Example: syncline plan acme.yaml --out acme.plan
     """
-    from syncline import exactjson
-    from syncline.run.plan import make_plan
+    from syncline.run.plan import make_plan, save_plan
 
     with workspace(spec, state) as work:
         plan = make_plan(work, progress)
     if out is not None:
-        out.write_text(exactjson.encode(plan) + "\n")
+        save_plan(plan, out)
     if as_json:
         print_json(plan)
     else:

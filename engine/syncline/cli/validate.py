@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncline.cli.common import say_lines
 from syncline.cli.exits import Exit
 from syncline.errors import SynclineError
+from syncline.printable import printable, printable_json
 from syncline.spec import Bases, Problem, has_errors, load_spec, sort_problems
 from syncline.spec.report import as_github, as_json, as_sarif, as_text
 from syncline.spec.source import Source
@@ -150,11 +152,12 @@ def command(
 
     plugins = installed_plugins()
     for problem in plugins.problems:
-        click.echo(f"plugin: {problem}", err=True)
+        say_lines(f"plugin: {problem}", err=True)
     plugged = Plugged(connectors=plugins.connectors, filters=plugins.filters, bundles=plugins.bundles)
     ask = (lambda path, spec: read_live(path, spec, state)) if live else None
     validated = validate_files(specs, plugged, environ=os.environ, live=ask)
     text = show(validated, "json" if json_ else form or "text")
     if text:
-        click.echo(text)
+        lines = not json_ and form in (None, "text", "github")
+        click.echo(printable(text) if lines else printable_json(text))
     ctx.exit(Exit.DONE if validated.ok else Exit.SPEC)

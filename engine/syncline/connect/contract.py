@@ -26,11 +26,22 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from syncline.connect.secrets import redact
+from syncline.printable import one_line
+
 if TYPE_CHECKING:
     from syncline.connect.http import HttpClient
     from syncline.connect.sandbox import Sandbox, SandboxSettings
 
 Values = Mapping[str, Any]
+
+#: So much of what a remote says of one write is kept.
+MAX_WORDS, MAX_WARNINGS = 2_000, 20
+
+
+def _said(words: str) -> str:
+    """A remote's words as they may be kept and shown."""
+    return one_line(redact(str(words)))[:MAX_WORDS]
 
 
 # --- what a remote module looks like -------------------------------------------------------------
@@ -262,7 +273,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The fate of one write, in the remote's own words.
+    """The fate of one write, in the remote's own words, secrets among them masked.
 
     ``record``: as stored, complete, when the remote says (``Capabilities.returns_stored``); otherwise
     ``id`` and ``version`` alone. ``field``: the remote field at fault. ``other_id``: for TAKEN, the record
@@ -280,6 +291,14 @@ class Outcome:
     retry_after_s: float | None = None
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        # Here, so that no connector can forget it; nearly every outcome is without words.
+        if self.message or self.code or self.field or self.other_id or self.warnings:
+            for name in ("message", "code", "field", "other_id"):
+                if words := getattr(self, name):
+                    object.__setattr__(self, name, _said(words))
+            object.__setattr__(self, "warnings", tuple(map(_said, self.warnings[:MAX_WARNINGS])))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentWrite:
@@ -294,8 +313,13 @@ class SentWrite:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
+    """``name``: as the remote has it, on one line."""
+
     id: str
     name: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", _said(self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,18 +6,24 @@ A connector turns the remote's answers into these; a single record's failure is 
 
 from __future__ import annotations
 
+from syncline.connect.secrets import redact
 from syncline.errors import SynclineError
+from syncline.printable import one_line
 
 
 class RemoteError(SynclineError):
-    """A call failed. ``status`` and ``correlation`` help the remote's support; never holds a body."""
+    """A call failed. ``status`` and ``correlation`` help the remote's support; never holds a body.
+
+    A remote's words in it are masked here, where no connector can forget it: a remote may say anything, the
+    token that it was called with among it.
+    """
 
     def __init__(
         self, what: str, *, fix: str = "", status: int | None = None, correlation: str | None = None
     ) -> None:
-        super().__init__(what, fix=fix)
+        super().__init__(one_line(redact(what)), fix=one_line(redact(fix)))
         self.status = status
-        self.correlation = correlation
+        self.correlation = None if correlation is None else one_line(redact(correlation))[:100]
 
 
 class RemoteUnavailable(RemoteError):

@@ -6,11 +6,15 @@ stands behind (``access_token``, ``Authorization``...), which also catches one t
 
 from __future__ import annotations
 
+import html
+import json
 import logging
 import re
 import threading
 from collections import OrderedDict
 from urllib.parse import quote, quote_plus
+
+from syncline.printable import printable
 
 MASK = "[hidden]"
 
@@ -45,13 +49,13 @@ class Secrets:
         self._lock = threading.Lock()
 
     def register(self, *values: str | None, lasting: bool = False) -> None:
-        """Never show these again, as they are or as they look in a URL. Short and empty ones are ignored.
-        ``lasting``: not a token that others take the place of, so never forgotten."""
+        """Never show these again: as they are, or as they look in a URL, in JSON or on a web page. Short and
+        empty ones are ignored. ``lasting``: not a token that others take the place of, so never forgotten."""
         with self._lock:
             for value in values:
                 if not value or len(value) < _SHORTEST:
                     continue
-                for form in {value, quote(value, safe=""), quote_plus(value)}:
+                for form in _forms(value):
                     if lasting and form not in self._lasting:
                         self._lasting[form] = None
                         self._pattern = None
@@ -68,38 +72,49 @@ class Secrets:
 
     def redact(self, text: str) -> str:
         """The text with every known secret, and every value behind a secret's name, masked."""
+        text = self.redact_values(text)
+        text = _BY_NAME.sub(lambda m: (m["name"] or m["header"]) + MASK, text)
+        return _IN_QUERY.sub(lambda m: m["name"] + MASK, text)
+
+    def redact_values(self, text: str) -> str:
+        """The text with every known secret masked: for JSON, which stays JSON, and for data, in which a
+        field may well be called ``token``."""
         with self._lock:
             if self._pattern is None and (self._known or self._lasting):
                 # The longest first: a secret that begins like another must not leave its tail behind.
                 longest_first = sorted([*self._known, *self._lasting], key=len, reverse=True)
                 self._pattern = re.compile("|".join(map(re.escape, longest_first)))
             pattern = self._pattern
-        if pattern is not None:
-            text = pattern.sub(MASK, text)
-        text = _BY_NAME.sub(lambda m: (m["name"] or m["header"]) + MASK, text)
-        return _IN_QUERY.sub(lambda m: m["name"] + MASK, text)
+        return text if pattern is None else pattern.sub(MASK, text)
+
+
+def _forms(value: str) -> set[str]:
+    in_json = json.dumps(value)[1:-1]
+    on_a_page = {html.escape(value), html.escape(value, quote=False)}
+    return {value, quote(value, safe=""), quote_plus(value), in_json, in_json.replace("/", "\\/"), *on_a_page}
 
 
 _secrets = Secrets()
 register = _secrets.register
 redact = _secrets.redact
+redact_values = _secrets.redact_values
 
 
 class RedactingFilter(logging.Filter):
-    """Masks secrets in a log record: message, arguments, exception and stack. Put it on each handler,
-    since a logger's own filters do not see the records of its children."""
+    """Masks secrets in a log record and spells out what would steer a terminal: message, arguments, exception
+    and stack. Put it on each handler, since a logger's own filters do not see the records of its children."""
 
     _formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = redact(record.getMessage())
+        record.msg = printable(redact(record.getMessage()))
         record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = self._formatter.formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = redact(record.exc_text)
+            record.exc_text = printable(redact(record.exc_text))
         if record.stack_info:
-            record.stack_info = redact(record.stack_info)
+            record.stack_info = printable(redact(record.stack_info))
         return True
 
 

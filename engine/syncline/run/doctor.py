@@ -154,6 +154,11 @@ def _state(workspace: Workspace) -> tuple[Database | None, Check]:
             undone.rollback()
     except SynclineError as error:
         return None, _failed("state", error.what, error.fix)
+    if file is not None and os.name == "posix" and (mode := stat.S_IMODE(file.stat().st_mode)) & 0o077:
+        what = (
+            f"{database.name} can be read by others on this machine (mode {mode:o}); it holds people's data"
+        )
+        return database, _warning("state", what, f"chmod 600 {file}*")
     return database, _ok("state", f"{database.name} ({database.dialect}), version {HEAD}, can be written")
 
 

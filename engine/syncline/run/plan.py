@@ -19,8 +19,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syncline import exactjson
+from syncline.connect.secrets import redact_values
 from syncline.errors import SynclineError
 from syncline.mapping.module import ITEM_ID, Side
+from syncline.printable import printable_json
+from syncline.privatefile import write_private
 from syncline.run.passes import Report, over_limit, read_all, rehearsal, run_prepared, to_approve
 from syncline.run.references import links_named
 from syncline.run.scope import Scope
@@ -30,6 +33,8 @@ from syncline.store import tables as t
 from syncline.store.ledger import Ledger, Link, Operation, Staged
 
 VERSION = 1
+#: What a plan has at its top, and of which kind: a file may hold anything.
+_PARTS = {"spec": str, "file": str, "state": dict, "digests": dict, "modules": dict, "digest": str}
 
 
 class PlanRefused(SynclineError):
@@ -76,18 +81,29 @@ def apply_plan(workspace: Workspace, plan: dict[str, Any], report: Report) -> di
     return outcome(workspace, pass_id, result)
 
 
+def save_plan(plan: dict[str, Any], file: Path) -> None:
+    """Write the plan for its owner alone, since it holds people's data; raises PlanRefused."""
+    try:
+        write_private(file, printable_json(redact_values(exactjson.encode(plan))) + "\n")
+    except OSError as error:
+        raise PlanRefused(f"the plan cannot be written to {file}: {error.strerror}") from None
+
+
 def read_plan(file: Path) -> dict[str, Any]:
     """The plan in a file; raises PlanRefused for one that is none, or has been edited."""
     try:
-        plan = exactjson.decode(file.read_bytes())
+        plan: dict[str, Any] | None = exactjson.decode(file.read_bytes())
     except OSError as error:
         raise PlanRefused(f"{file} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise PlanRefused(
-            f"{file} is not a plan", fix="make one with: syncline plan SPEC --out FILE"
-        ) from None
-    if not isinstance(plan, dict) or plan.get("plan") != VERSION or "digest" not in plan:
-        raise PlanRefused(f"{file} is not a plan", fix="make one with: syncline plan SPEC --out FILE")
+    except (ValueError, RecursionError):
+        plan = None
+    if (
+        not isinstance(plan, dict)
+        or plan.get("plan") != VERSION
+        or any(not isinstance(plan.get(name), kind) for name, kind in _PARTS.items())
+    ):
+        what = f"{file} is not a plan of this version of Syncline"
+        raise PlanRefused(what, fix="make one with: syncline plan SPEC --out FILE")
     check_intact(plan)
     return plan
 

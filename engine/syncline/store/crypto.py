@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncline.connect.secrets import register
+from syncline.privatefile import create_private, private_folder, write_private
 from syncline.store.database import StoreError
 
 if TYPE_CHECKING:
@@ -145,8 +146,8 @@ def _make_key_file(path: Path) -> None:
         return
     draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write_new(draft, [new_key()])
+        private_folder(path.parent)
+        create_private(draft, f"{new_key()}\n")
         # A hard link is refused where the name exists and never shows half a file.
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
@@ -160,19 +161,9 @@ def _make_key_file(path: Path) -> None:
 
 def _replace_key_file(path: Path, keys: Sequence[str]) -> None:
     Cipher(keys, f"the key file {path}")  # refuses a bad key before the file is touched
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        _write_new(draft, keys)
-        draft.replace(path)
+        write_private(path, "".join(f"{key}\n" for key in keys))
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise StoreError(
             f"the key file {path} cannot be written: {error.strerror}", fix="make room"
         ) from error
-
-
-def _write_new(path: Path, keys: Sequence[str]) -> None:
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write("\n".join(keys) + "\n")
-        file.flush()
-        os.fsync(file.fileno())

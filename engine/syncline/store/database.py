@@ -18,6 +18,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from syncline.connect.secrets import redact
 from syncline.errors import SynclineError
+from syncline.privatefile import create_private, private_folder
 from syncline.store.migrations import HEAD, VERSION_TABLE
 
 #: How long a writer waits for another one, in milliseconds.
@@ -223,9 +224,9 @@ def _prepare_file(path: Path) -> None:
                         f"the folder {path.parent} for the state does not exist",
                         fix="make it, or name another",
                     )
-                path.parent.mkdir(mode=0o700, exist_ok=True)
+                private_folder(path.parent)
             with suppress(FileExistsError):  # another process was first
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                create_private(path)
             return
         # Asked of the file itself: to the system's administrator no file seems read-only.
         if not path.stat().st_mode & stat.S_IWUSR or not os.access(path, os.W_OK):
