@@ -105,6 +105,14 @@ def same(entry: MapEntry, stored: Any, wanted: Any) -> bool:
     return holds(stored, wanted)
 
 
+def rewritten(entry: MapEntry, sent: Any, stored: Any) -> dict[str, Any] | None:
+    """What to tell of a value that the remote stored otherwise than it was sent (cut, rounded, in capitals);
+    ``None`` when it did not. Nothing is done about it: it is the other end's base from now on."""
+    if entry.is_list or stored is MISSING or same(entry, stored, sent):
+        return None
+    return {"before": sent, "after": stored, "why": "the remote stored another value than it was sent"}
+
+
 def changed(entry: MapEntry, value: Any, base: Any) -> bool:
     """Whether an end's value is another than its own base; the remote's ids of list items do not count."""
     if value is MISSING or base is MISSING:

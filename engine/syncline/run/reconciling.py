@@ -38,6 +38,7 @@ from syncline.reconcile.merge import (
     match_items,
     merge_pair,
     newer_side,
+    rewritten,
 )
 from syncline.run.deciding import Decided, apply_matches
 from syncline.run.references import References, pending_mark
@@ -368,7 +369,7 @@ class _Batch:
         """What a link remembers of a record, its base apart, except for what we wrote ourselves."""
         if row.print:
             if row.version == link.versions[side]:
-                _adopt(link, side, row)
+                self._adopt(link, side, row)
             link.sent[side].clear()
         link.versions[side] = row.version
         link.prints[side] = row.print or None  # empty: patched after our own write, not read since
@@ -380,6 +381,20 @@ class _Batch:
         if row.recheck or was_locked or self.scope.module.recheck.get(self.scope.ends[side].system):
             link.recheck = row.recheck
         link.locks[side] = row.lock
+
+    def _adopt(self, link: Link, side: Side, row: Staged) -> None:
+        """The record at the very version that our own write made: what it holds is what the remote stored."""
+        other: dict[str, Any] = {}
+        for name in link.sent[side]:
+            if name not in link.open and name in row.own:
+                if told := rewritten(self.scope.maps.by_name[name], link.base[side].get(name), row.own[name]):
+                    other[name] = told
+                _rebase(link, side, row, name)
+        if other:
+            detail = {"fields": other}
+            self._audit.append(
+                Audit(event="rewritten", link=link.id, side=side, record=row.record, detail=detail)
+            )
 
     def _decide_states(self, pair: _Pair, before: list[str], news: set[Side]) -> bool:
         """Deletes, archives, restores and leaving the filter. True when nothing is left to merge.
@@ -706,24 +721,18 @@ class _Batch:
         self._resting.extend((r.side, r.record, status, why, None, r.attempts) for r in rows)
 
     def _refuse(self, rows: list[Staged], why: str) -> None:
-        """A record that cannot be carried over as it is: it rests until it, or the spec, changes."""
+        """A record that cannot be carried over as it is: it rests until it, or the spec, changes; told once
+        of a pair, as long as either row still says so."""
         self._with_faults.update({(row.side, row.record): row for row in rows if row.faults})
-        for row in rows:
-            if row.reason != why:
-                detail = {"message": why}
-                self._audit.append(Audit(event="refused", side=row.side, record=row.record, detail=detail))
-            self._resting.append((row.side, row.record, "failed", why, None, row.attempts))
+        if all(row.reason != why for row in rows):
+            at = next((row for row in rows if row.faults), rows[0])
+            detail = {"message": why}
+            self._audit.append(Audit(event="refused", side=at.side, record=at.record, detail=detail))
+        self._rest(rows, "failed", why)
 
 
 def _tomorrow(scope: Scope) -> str:
     return (date.fromisoformat(scope.today(Side.LEFT)) + timedelta(days=1)).isoformat()
-
-
-def _adopt(link: Link, side: Side, row: Staged) -> None:
-    """The record at the very version that our own write made: what it holds is what the remote stored."""
-    for name in link.sent[side]:
-        if name not in link.open and name in row.own:
-            _rebase(link, side, row, name)
 
 
 def _rebase(link: Link, side: Side, row: Staged, name: str) -> None:

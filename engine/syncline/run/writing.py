@@ -21,7 +21,7 @@ from syncline.connect.errors import RemoteError
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, Projection, Side
-from syncline.reconcile.merge import changed
+from syncline.reconcile.merge import changed, rewritten
 from syncline.run.deciding import close_decisions, forget_about
 from syncline.run.reading import lock_json, read_records, stage, stage_projected
 from syncline.run.references import links_named, resolve_marks
@@ -313,6 +313,7 @@ class _Done:
         scope, side, record = self._scope, self._side, outcome.record
         projection = scope.maps.project(side, record, self._today) if record is not None else None
         sent = _values(scope, side, operation, self._links)
+        other: dict[str, Any] = {}
         for name in _carried(operation):
             part = operation.body["fields"][name]
             source = link.base[side.other]
@@ -320,8 +321,15 @@ class _Done:
             if "seen" in part:
                 source[name + RENDERED] = part["seen"]
             stored = projection.own.get(name, sent[name]) if projection else sent[name]
+            if told := rewritten(scope.maps.by_name[name], sent[name], stored):
+                other[name] = told
             link.base[side][name] = stored
             link.open.discard(name)
+        if other:
+            record_id, detail = link.ids[side], {"fields": other}
+            self._audit.append(
+                Audit(event="rewritten", link=link.id, side=side, record=record_id, detail=detail)
+            )
         link.versions[side] = (record.version if record else outcome.version) or ""
         link.prints[side] = None
         link.sent[side] = set() if projection else link.sent[side].union(_carried(operation))

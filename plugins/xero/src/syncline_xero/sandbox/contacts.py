@@ -242,6 +242,8 @@ class Contacts:
         name = row.get("Name", "")
         if self.switches["rewrite"]:
             name = row["Name"] = " ".join(name.split()).upper()
+        if self.switches["cut"]:
+            name = row["Name"] = name[: self.switches["cut"]].rstrip()
         if not name:
             faults.append("The contact name must be supplied.")
         elif "<" in name or ">" in name:

@@ -94,6 +94,8 @@ class Items:
             text = to_text(value)
             if self.switches["rewrite"] and name == "Name":
                 text = " ".join(text.split()).upper()
+            if self.switches["cut"] and name == "Name":
+                text = text[: self.switches["cut"]].rstrip()
             if len(text) > limit:
                 faults.append(f"The {name} field exceeds the maximum length of {limit} characters.")
             if text:

@@ -6,6 +6,7 @@ Switches, settable while it runs:
 name                  default means
 ===================== ======= ====================================================================
 rewrite               False   contact and item names are stored in capitals, spaces squeezed
+cut                   0       contact and item names are cut to so many characters, without a word
 noop_moves_updated    False   an update that changes nothing still moves UpdatedDateUTC
 refresh_grace         True    the previous refresh token works for 30 more minutes
 day_limit             5000    calls a day and organisation
@@ -75,6 +76,7 @@ class XeroSandbox(Sandbox):
     def default_switches(self) -> Switches:
         return {
             "rewrite": False,
+            "cut": 0,
             "noop_moves_updated": False,
             "refresh_grace": True,
             "day_limit": 5000,

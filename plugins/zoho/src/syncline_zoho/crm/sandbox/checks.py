@@ -53,6 +53,8 @@ def _stored_text(value: str, org: Organisation) -> str | None:
         value = " ".join(value.split(" ")).strip()
     if "upper" in how:
         value = value.upper()
+    if org.switches["cut"]:
+        value = value[: int(org.switches["cut"])].rstrip()
     return value or None
 
 

@@ -30,6 +30,7 @@ class ZohoCrmSandbox(Sandbox):
     ``unknown_picklist`` refuse (or accept): values outside a picklist;
     ``utc_offset_minutes`` 600: the offset instants are shown with; ``zone`` "": an IANA zone instead;
     ``rewrite`` "" (trim, upper, or both): what is done to text before it is stored;
+    ``cut`` 0: to how many characters it is cut, without a word;
     ``search_lag_s`` 60: how far search and count lag behind; ``visibility_delay_s`` 0: the same for lists
     and queries; ``credits`` 55,000: the daily allowance; ``workflow`` True: a rule that edits a record a
     second after any write that lets workflows run; ``restore_moves_time`` True; ``unknown_id`` 204 (or
@@ -64,6 +65,7 @@ class ZohoCrmSandbox(Sandbox):
             "utc_offset_minutes": 600,
             "zone": "",
             "rewrite": "",
+            "cut": 0,
             "search_lag_s": 60,
             "visibility_delay_s": 0,
             "credits": CREDITS,
