@@ -179,7 +179,7 @@ def module_totals(scope: Scope) -> dict[str, Any]:
         "archived": by_system(totals.archived),
         "deleted": by_system(totals.deleted),
         "unchanged": totals.unchanged,
-        "conflicts": asked.get("conflict", 0) + asked.get("deleted-and-edited", 0),
+        "conflicts": sum(asked.get(kind, 0) for kind in ("conflict", "deleted-and-edited", "merged")),
         "ambiguous": resting.get("ambiguous", 0),
         "waiting": resting.get("waiting", 0),
         "locked": resting.get("locked", 0),

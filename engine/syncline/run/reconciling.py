@@ -41,6 +41,7 @@ from syncline.reconcile.merge import (
     rewritten,
 )
 from syncline.run.deciding import Decided, apply_matches
+from syncline.run.merging import follow_merges
 from syncline.run.references import References, pending_mark
 from syncline.run.scope import Scope
 from syncline.spec.model import DeleteRule, Direction
@@ -60,6 +61,7 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
     with transaction() as db:
         scope.fence(db)
         apply_matches(scope, db)
+    again |= follow_merges(scope, transaction)
     for rule in range(len(scope.module.match)):
         after: int | None = 0
         while after is not None:
@@ -411,6 +413,14 @@ class _Batch:
                 self.again.update((side, link.ids[side] or "") for side in unread)
                 self._rest(rows, "waiting", "back in step; the other end is being read again")
             return bool(unread)
+        if (merged := self._asked.get(link.id, {}).get(("merged", str(link.id)))) is not None:
+            side = Side(int(merged["side"]))
+            if link.states[side] != "live" and link.states[side.other] in ("live", "out"):
+                link.states = before
+                question = Question(kind="merged", subject=str(link.id), link=link.id, detail=merged)
+                self._questions.append(question)
+                self._rest(rows, "conflict", str(merged["message"]))
+                return True
         for side in Side:
             gone, now = link.states[side] in ("deleted", "archived"), link.states[side]
             if now == before[side] or not gone:

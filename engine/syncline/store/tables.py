@@ -269,7 +269,7 @@ question = sa.Table(
     sa.Column("id", _ID, primary_key=True),
     sa.Column("scope", _ID, sa.ForeignKey("scope.id"), nullable=False),
     sa.Column("pass", _ID, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),  # conflict | ambiguous | deleted-and-edited | taken
+    sa.Column("kind", sa.Text, nullable=False),  # conflict | ambiguous | deleted-and-edited | taken | merged
     sa.Column("subject", sa.Text, nullable=False),  # what it is about: unique while open
     sa.Column("link", _ID),
     sa.Column("detail", sa.Text, nullable=False),

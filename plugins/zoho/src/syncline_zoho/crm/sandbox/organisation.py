@@ -205,6 +205,26 @@ class Organisation:
         row: Row = entry["row"]
         return row
 
+    def merge(self, module: str, record_id: str, into: str) -> Row:
+        """What a person's "find and merge duplicates" does: what refers to the record is moved to the one
+        that stays, and the record is gone for good. Nothing names the one that stays (from memory)."""
+        survivor = self.find(module, into)
+        if survivor is None or into == record_id:
+            raise KeyError(into)
+        for name, meta in self.meta.items():
+            lookups = [field.name for field in meta.fields.values() if field.lookup == module]
+            if name not in self.stores or not lookups:
+                continue
+            for row in list(self.stores[name].live):
+                moved = {field: into for field in lookups if row.get(field) == record_id}
+                if moved:
+                    self.put(
+                        name,
+                        {**row, **moved, "Modified_Time": self.stamp(), "Modified_By": self.person},
+                    )
+        self.forget(module, record_id)
+        return survivor
+
     def deleted(self, module: str) -> list[dict[str, Any]]:
         """Entries of the bin that are still told of, newest first."""
         now = self.now()

@@ -158,8 +158,9 @@ class ZohoCrmSandbox(Sandbox):
             return [*found, *gone]
 
     def act(self, action: str, module: str, record_id: str | None, values: Mapping[str, Any]) -> Row:
-        """``create``, ``update``, ``delete``, ``restore`` (from the bin), ``permanently-delete``; and in the
-        set-up: ``Currencies``, ``Taxes``, ``Organisation``, ``Fields``."""
+        """``create``, ``update``, ``delete``, ``restore`` (from the bin), ``permanently-delete``, ``merge``
+        (value ``into``: the record that stays); and in the set-up: ``Currencies``, ``Taxes``,
+        ``Organisation``, ``Fields``."""
         with self.lock:
             self.org.catch_up()
             if module in ("Currencies", "Taxes", "Organisation", "Fields"):
@@ -185,6 +186,8 @@ class ZohoCrmSandbox(Sandbox):
                 raise KeyError(record_id)
             if action == "update":
                 return writer.update(meta, {**values, "id": record_id}, "$")
+            if action == "merge":
+                return self.org.merge(meta.name, record_id, str(values["into"]))
             if action == "delete":
                 return self.org.remove(meta.name, record_id, self.org.person)
         except RowError as error:
