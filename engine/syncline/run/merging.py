@@ -120,6 +120,8 @@ def _candidates(
             continue
         own: dict[str, Any] = row.own if row is not None else link.base[side] if link is not None else {}
         may = free or (link is None and row is not None and row.condition == "live")
+        if row is not None and row.state != "deleted":
+            scope.maps.render(side, row)
         out = row.out if row is not None else {}
         found.append(Candidate(side=side, id=record, free=may, own=own, out=out))
     return found
