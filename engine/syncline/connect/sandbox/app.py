@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -139,7 +140,11 @@ class App(ABC):
 
 
 class Sandbox(App):
-    """A remote in memory: every path of every one of its hosts, all below the one base address."""
+    """A remote in memory: every path of every one of its hosts, all below the one base address.
+
+    ``effects`` counts what writes have set off that people would notice: ``workflows``, ``approvals``,
+    ``emails`` and the like, by name.
+    """
 
     #: the connector's name
     name: str
@@ -149,6 +154,7 @@ class Sandbox(App):
         super().__init__(Tables(file), settings.clock)
         self.settings = settings
         self.switches: Switches = self.default_switches()
+        self.effects: Counter[str] = Counter()
 
     def default_switches(self) -> Switches:
         """What can be set from outside, by name, with its default; the page of the sandbox explains each."""

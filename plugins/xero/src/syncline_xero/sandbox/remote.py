@@ -118,6 +118,7 @@ class XeroSandbox(Sandbox):
             many("POST", "/Invoices", one.post_invoices),
             many("GET", "/Invoices/{id}", one.one_invoice),
             many("POST", "/Invoices/{id}", one.post_invoice),
+            many("POST", "/Invoices/{id}/Email", self._mail),
             many("GET", "/Payments", one.list_payments),
             many("PUT", "/Payments", one.put_payments),
             many("POST", "/Payments", one.post_payments),
@@ -149,6 +150,14 @@ class XeroSandbox(Sandbox):
             return reply
 
         return Route(method, API + template, handler)
+
+    def _mail(self, organisation: Organisation, request: Request) -> Reply:
+        """Sends an invoice to its customer (Xero API documentation, Invoices: Emailing an invoice)."""
+        row = organisation.invoices.lookup(request.params["id"])
+        if row is None:
+            return not_found()
+        self.effects["emails"] += 1
+        return Reply(204)
 
     def _tenant(self, request: Request) -> str:
         """The organisation a request is about; its token has been checked."""

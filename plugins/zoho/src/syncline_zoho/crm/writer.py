@@ -78,7 +78,10 @@ class Writer:
         self, method: str, module: str, writes: Sequence[Write], since: datetime | None
     ) -> list[Outcome]:
         rows = [to_row(write) for write in writes]
-        body = {"data": rows, "trigger": self._trigger}
+        body: dict[str, Any] = {"data": rows, "trigger": self._trigger}
+        if not self._trigger:
+            # Cadences are no trigger: they run unless they are left out (Zoho CRM API v8, Insert Records).
+            body["skip_feature_execution"] = [{"name": "cadences"}]
         headers = {"If-Unmodified-Since": wire_text(since)} if since else None
         cost = (len(rows) + 9) // 10
         try:

@@ -18,11 +18,10 @@ from syncline_zoho.crm.sandbox.metadata import ModuleMeta
 from syncline_zoho.crm.sandbox.organisation import Organisation
 from syncline_zoho.crm.sandbox.records import find_module, read_body
 from syncline_zoho.crm.sandbox.render import Renderer
-from syncline_zoho.crm.sandbox.writes import Writer
+from syncline_zoho.crm.sandbox.writes import TRIGGERS, Writer
 
 Row = dict[str, Any]
 MAX_ROWS = 100
-_TRIGGERS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
 
 
 class RecordWrites:
@@ -92,7 +91,9 @@ class RecordWrites:
             )
         if len(ids) > MAX_ROWS:
             raise Refused(400, "LIMIT_EXCEEDED", "limit exceeded", {"param_name": "ids", "limit": MAX_ROWS})
-        writer = Writer(self._org, self._renderer, self._org.actor, fires=False)
+        writer = Writer(self._org, self._renderer, self._org.actor, ())
+        if request.one("wf_trigger") != "false":
+            self._org.effects["workflow"] += len(ids)
 
         def one(row: Row, path: str) -> Row:
             writer.delete(module, row["id"])
@@ -130,18 +131,20 @@ class RecordWrites:
             raise Refused(400, "LIMIT_EXCEEDED", "limit exceeded", {"limit": MAX_ROWS, "json_path": "$.data"})
         trigger = body.get("trigger")
         if trigger is not None and (
-            not isinstance(trigger, list) or any(name not in _TRIGGERS for name in trigger)
+            not isinstance(trigger, list) or any(name not in TRIGGERS for name in trigger)
         ):
             raise Refused(
                 400,
                 "INVALID_DATA",
                 "invalid data",
-                {"api_name": "trigger", "supported_values": list(_TRIGGERS)},
+                {"api_name": "trigger", "supported_values": list(TRIGGERS)},
             )
         # 1 credit for every ten rows; the first was charged at the gate
         self._gate.charge((len(rows) + 9) // 10 - 1)
-        fires = trigger is None or "workflow" in trigger
-        return module, Writer(self._org, self._renderer, self._org.actor, fires=fires), rows, body
+        sets_off = list(TRIGGERS if trigger is None else trigger)
+        if {"name": "cadences"} not in (body.get("skip_feature_execution") or ()):
+            sets_off.append("cadences")
+        return module, Writer(self._org, self._renderer, self._org.actor, sets_off), rows, body
 
     def _reply(self, judged: Sequence[tuple[Row, int | None]], *, good: int = 200) -> Reply:
         bad = [status for _, status in judged if status is not None]

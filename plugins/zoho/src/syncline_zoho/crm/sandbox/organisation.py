@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from importlib import resources
@@ -35,6 +36,7 @@ class Organisation:
     def __init__(self, settings: SandboxSettings, tables: Tables, switches: Switches) -> None:
         self.clock = settings.clock
         self.switches = switches
+        self.effects: Counter[str] = Counter()
         self.tables = tables
         self.facts: dict[str, Any] = msgspec.json.decode(
             (resources.files("syncline_zoho.crm.sandbox") / "data" / "organisation.json").read_bytes()

@@ -17,7 +17,7 @@ from syncline_zoho.crm.sandbox.records import RecordReads
 from syncline_zoho.crm.sandbox.render import Renderer
 from syncline_zoho.crm.sandbox.seed import seed_world
 from syncline_zoho.crm.sandbox.settings import Settings
-from syncline_zoho.crm.sandbox.writes import Writer
+from syncline_zoho.crm.sandbox.writes import AUTOMATIONS, Writer
 from syncline_zoho.sandbox import AccountsServer, Client
 
 Row = dict[str, Any]
@@ -42,6 +42,7 @@ class ZohoCrmSandbox(Sandbox):
     def __init__(self, settings: SandboxSettings) -> None:
         super().__init__(settings)
         self.org = Organisation(settings, self.tables, self.switches)
+        self.org.effects = self.effects
         facts = self.org.facts
         self.accounts = AccountsServer(
             settings,
@@ -173,7 +174,7 @@ class ZohoCrmSandbox(Sandbox):
             return self._renderer.full(meta, row)
 
     def _act(self, action: str, meta: ModuleMeta, record_id: str, values: Row) -> Row:
-        writer = Writer(self.org, self._renderer, self.org.person, fires=True)
+        writer = Writer(self.org, self._renderer, self.org.person, AUTOMATIONS)
         known = self.org.find(meta.name, record_id)
         try:
             if action == "create":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -23,16 +23,20 @@ from syncline_zoho.crm.sandbox.render import Renderer
 from syncline_zoho.crm.sandbox.totals import total_document
 
 Row = dict[str, Any]
+#: What a write may set off: the triggers, which a call names, and cadences, which it can only leave out.
+TRIGGERS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
+AUTOMATIONS = (*TRIGGERS, "cadences")
 
 
 class Writer:
-    """Writes of one request. ``actor``: the user id it is done by; ``fires``: whether workflows run."""
+    """Writes of one request. ``actor``: the user id it is done by; ``sets_off``: what each stored record sets
+    off (:data:`AUTOMATIONS`)."""
 
-    def __init__(self, org: Organisation, renderer: Renderer, actor: str, *, fires: bool) -> None:
+    def __init__(self, org: Organisation, renderer: Renderer, actor: str, sets_off: Collection[str]) -> None:
         self._org = org
         self._renderer = renderer
         self._actor = actor
-        self._fires = fires
+        self._sets_off = sets_off
 
     def insert(self, module: ModuleMeta, raw: Mapping[str, Any], path: str) -> Row:
         """Store a new record and return it; raises :class:`RowError` and stores nothing."""
@@ -113,7 +117,8 @@ class Writer:
         row = {**row, "Modified_Time": now, "Modified_By": self._actor}
         row = self._compute(module, row)
         self._org.put(module.name, row)
-        if self._fires:
+        self._org.effects.update(self._sets_off)
+        if "workflow" in self._sets_off:
             self._org.fire(module.name, row["id"])
         return row
 
