@@ -137,7 +137,8 @@ def digits(value: Any) -> str:
 
 def alnum(value: Any) -> str:
     """Letters and digits alone, in upper case: codes and document numbers as they are compared."""
-    return "".join(c for c in text(value).upper() if c.isalnum())
+    upper = text(value).upper()
+    return upper if upper.isalnum() else "".join(filter(str.isalnum, upper))
 
 
 def blank(value: Any) -> bool:

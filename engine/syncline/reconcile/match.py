@@ -15,7 +15,7 @@ from syncline.reconcile.merge import same
 MAX_GROUP = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Candidate:
     """One record of a group that shares a match key. ``free``: it has no link and may be given one; ``own``,
     ``out``: its values by map, as at its own end and as at the other."""
@@ -41,6 +41,9 @@ def match_group(
 ) -> Matched:
     """Pair the records of one key. Two records can be the same when no map of ``agree`` contradicts it; they
     are paired when each is the other's only possibility and both are free."""
+    if len(lefts) == len(rights) == 1 and lefts[0].free and rights[0].free:  # nearly all of them
+        alone = not contradicts(lefts[0], rights[0], agree)
+        return Matched(((lefts[0].id, rights[0].id),) if alone else (), {})
     if len(lefts) > MAX_GROUP or len(rights) > MAX_GROUP:
         return Matched((), _all_unclear(lefts, rights))
     possible: dict[tuple[Side, str], list[Candidate]] = {}

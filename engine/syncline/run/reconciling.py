@@ -49,7 +49,7 @@ from syncline.store.decisions import Decision
 from syncline.store.ids import next_id
 from syncline.store.ledger import Audit, Link, Operation, Question, Staged
 
-BATCH = 500
+BATCH = 1000
 
 Transaction = Callable[[], AbstractContextManager[Connection]]
 
@@ -91,8 +91,9 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
     agree = [scope.maps.by_name[name] for name in match.agree]
     pairs, notes, questions, resting, clear = [], [], [], [], []
     now, was_unclear = scope.now(), ledger.count_questions(db).get("ambiguous", 0) > 0
-    staged = [ledger.staged(db, side, [i for g in groups for i in (g[1], g[2])[side]]) for side in Side]
-    people = [_candidates(scope, db, side, groups, staged[side], agree) for side in Side]
+    ids = [[record for group in groups for record in (group[1], group[2])[side]] for side in Side]
+    staged = [ledger.staged(db, side, ids[side]) for side in Side]
+    people = [_candidates(scope, db, side, ids[side], staged[side], agree) for side in Side]
     for key, left_ids, right_ids in groups:
         lefts = [people[0][i] for i in left_ids if i in people[0]]
         rights = [people[1][i] for i in right_ids if i in people[1]]
@@ -129,11 +130,10 @@ def _candidates(
     scope: Scope,
     db: Connection,
     side: Side,
-    groups: Sequence[tuple[str, list[str], list[str]]],
+    ids: Sequence[str],
     staged: Mapping[str, Staged],
     agree: Sequence[MapEntry],
 ) -> dict[str, Candidate]:
-    ids = [record for group in groups for record in (group[1], group[2])[side]]
     links = scope.ledger.links_of(db, side, ids)
     for told in staged.values() if agree else ():
         scope.maps.render(side, told)

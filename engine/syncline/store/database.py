@@ -6,8 +6,9 @@ import os
 import re
 import sqlite3
 import stat
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,6 +38,8 @@ class Database:
 
     def __init__(self, writer: Engine, reader: Engine, name: str) -> None:
         self._writer = writer
+        # SQLite lets one writer in, and has the others sleep and try again: the threads of one process queue.
+        self._turn = threading.Lock() if writer.dialect.name == "sqlite" else nullcontext()
         self._reader = reader
         #: how messages call it: the file, or the URL without its password
         self.name = name
@@ -50,7 +53,7 @@ class Database:
         On SQLite it is alone from its first moment, so what it reads cannot change before it writes. Keep
         it short and call no remote inside: everybody else waits. Raises :class:`StoreError`.
         """
-        with self._told(), self._writer.begin() as connection:
+        with self._told(), self._turn, self._writer.begin() as connection:
             yield connection
 
     @contextmanager

@@ -31,7 +31,7 @@ from syncline.store.statement import (
 _CHUNK = 500
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Staged:
     """A record that was read and is not settled. ``own``, ``faults``: its projection; ``out`` is worked out
     anew each time that the record is decided about, and not kept."""
@@ -159,6 +159,17 @@ def _find(table: sa.Table, columns: Sequence[str], names: str, *, among_: str = 
     return Statement(names, build)
 
 
+def _delete(table: sa.Table, names: str, *, among_: str) -> Statement:
+    """Delete by equal values of the columns that are named, the last one (``among_``) by a list."""
+    c = table.c
+
+    def build(dialect: str) -> sa.Delete:
+        equal = [c[name] == _param(name) for name in names.split() if name != among_]
+        return sa.delete(table).where(*equal, among(c[among_], among_, dialect))
+
+    return Statement(names, build)
+
+
 def _links_where(column: str) -> Statement:
     return _find(t.link, _LINK_COLUMNS, f"scope {column}", among_=column)
 
@@ -200,21 +211,11 @@ def _links_due(dialect: str) -> sa.Select[Any]:
     )
 
 
-def _drop_keys(dialect: str) -> sa.Delete:
-    c = t.match_key.c
-    return sa.delete(t.match_key).where(
-        c.scope == _param("scope"), c.side == _param("side"), among(c.record, "record", dialect)
-    )
-
-
 _STAGED = _find(t.staged, _STAGED_COLUMNS, "scope side record", among_="record")
 _STAGED_PRINTS = _find(t.staged, ["record", "print"], "scope side record", among_="record")
 _SAVE_STAGED = replace(t.staged, [column.name for column in t.staged.c])
 _PENDING = Statement("scope limit", _pending)
-_UNSTAGE = Statement(
-    "scope side record",
-    lambda _: sa.delete(t.staged).where(*(t.staged.c[n] == _param(n) for n in ("scope", "side", "record"))),
-)
+_UNSTAGE = _delete(t.staged, "scope side record", among_="record")
 _REST = Statement(
     "status reason attempts due k_scope k_side k_record",
     lambda _: (
@@ -228,7 +229,7 @@ _UNLINKED = Statement("scope_a scope_b scope after limit", _unlinked)
 _KEYS = _find(t.match_key, ["key"], "scope side rule record", among_="record")
 _MEMBERS = _find(t.match_key, ["key", "side", "record"], "scope rule key", among_="key")
 _SAVE_KEYS = insert(t.match_key, [column.name for column in t.match_key.c])
-_DROP_KEYS = Statement("scope side record", _drop_keys)
+_DROP_KEYS = _delete(t.match_key, "scope side record", among_="record")
 _LINK_MARKS = [
     _find(t.link, [f"{end}_id", "id", f"{end}_print"], f"scope {end}_id", among_=f"{end}_id")
     for end in ("left", "right")
@@ -341,7 +342,12 @@ class Ledger:
 
     def unstage(self, db: Connection, rows: Iterable[tuple[int, str]]) -> None:
         """Take settled rows (side, record) out of staging."""
-        _UNSTAGE.many(db, [(self.scope, int(side), record) for side, record in rows])
+        records: dict[int, list[str]] = {0: [], 1: []}
+        for side, record in rows:
+            records[side].append(record)
+        for side, some in records.items():
+            if some:
+                _UNSTAGE.many(db, [(self.scope, side, given_list(db, some))])
 
     def wake(self, db: Connection, now: datetime) -> None:
         """Make pending what rested until now: waiters, unclear matches, due failures, writes cut off."""
@@ -702,24 +708,25 @@ def _staged(row: Sequence[Any]) -> Staged:
     """A row of _STAGED_COLUMNS."""
     values = exactjson.decode(row[10])
     return Staged(
-        side=row[0],
-        record=row[1],
-        seq=row[2],
-        version=row[3],
-        state=row[4],
-        in_scope=bool(row[5]),
-        ref_key=row[6],
-        modified=None if row[7] is None else read_instant(row[7]),
-        read_at=read_instant(row[8]),
-        print=bytes(row[9]),
-        own=values["own"],
-        faults=values["faults"],
-        recheck=values["recheck"],
-        lock=_maybe(row[11]),
-        merged_into=row[12],
-        status=row[13],
-        reason=row[14],
-        attempts=row[15],
+        row[0],
+        row[1],
+        row[3],
+        row[4],
+        bool(row[5]),
+        row[6],
+        None if row[7] is None else read_instant(row[7]),
+        read_instant(row[8]),
+        bytes(row[9]),
+        values["own"],
+        values["faults"],
+        values["recheck"],
+        _maybe(row[11]),
+        row[12],
+        {},
+        row[13],
+        row[14],
+        row[15],
+        row[2],
     )
 
 
