@@ -29,9 +29,12 @@ def _passes(kind: str, size: int) -> Callable[[bool, int], Figures]:
 
 
 def _scale(quick: bool, rounds: int) -> Figures:
-    return (
-        scale.measure(rounds, 500, 5_000, 0) if quick else scale.measure(rounds, 10_000, 100_000, 1_000_000)
-    )
+    return scale.measure("scale", (1, 500, 5_000) if quick else (1, 10_000, 100_000), rounds)
+
+
+def _memory(quick: bool, rounds: int) -> Figures:
+    """In one round: the largest takes minutes, and the peak hardly differs from run to run."""
+    return scale.measure("memory", (1_000, 20_000) if quick else (10_000, 1_000_000), 1)
 
 
 def _calls(quick: bool, rounds: int) -> Figures:
@@ -53,6 +56,7 @@ BENCHMARKS: dict[str, Callable[[bool, int], Figures]] = {
     "reading": _passes("reading", 10_000),
     "quiet": _passes("quiet", 10_000),
     "scale": _scale,
+    "memory": _memory,
     "mapping": lambda quick, rounds: mapping.measure(rounds),
     "calls": _calls,
     "many": _many,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -11,15 +12,10 @@ from job import stage
 from measure import figures, in_turn, told
 
 
-def measure(rounds: int, small: int, large: int, largest: int) -> dict[str, Any]:
-    """``largest``: run once, for its memory alone; 0 for not at all."""
+def measure(name: str, sizes: Sequence[int], rounds: int) -> dict[str, Any]:
+    """``name``: of the benchmark; ``sizes``: records on each side, the largest last."""
     with ExitStack() as stack:
-        sizes = (1, small, large)
-        commands = [
-            replace(engine(stack.enter_context(stage(size)), "first"), name=f"{size}") for size in sizes
-        ]
-        runs = in_turn(commands, rounds)
-    if largest:
-        with stage(largest) as at:
-            runs |= in_turn([replace(engine(at, "first"), name=f"{largest}")], 1)
-    return figures("scale", {"sizes": [*sizes, largest], "rounds": rounds, "runs": told(runs)})
+        passes = [engine(stack.enter_context(stage(size)), "first") for size in sizes]
+        named = [replace(command, name=str(size)) for command, size in zip(passes, sizes, strict=True)]
+        runs = in_turn(named, rounds)
+    return figures(name, {"sizes": list(sizes), "rounds": rounds, "runs": told(runs)})
