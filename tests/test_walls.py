@@ -35,7 +35,7 @@ CONTRACT = "syncline.connect.contract"
 
 #: What would let a decision read or write anything.
 OUTSIDE = frozenset(
-    "sqlalchemy alembic httpx oauthlib stamina click pluggy socket ssl http urllib sqlite3 subprocess asyncio"
+    "sqlalchemy alembic httpx oauthlib click pluggy socket ssl http urllib sqlite3 subprocess asyncio"
     " threading multiprocessing os pathlib io shutil tempfile time random secrets uuid logging".split()
 )
 

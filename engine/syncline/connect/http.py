@@ -261,8 +261,6 @@ class HttpClient:
         RemoteProtocolError for a redirect or an answer beyond all size.
         5xx answers to a non-repeatable request are returned, for the connector to judge.
         """
-        import stamina
-
         check_url(url)
         method = method.upper()
         pairs = list(params.items() if isinstance(params, Mapping) else params or ())
@@ -286,21 +284,13 @@ class HttpClient:
             cost=cost,
             id=uuid.uuid4().hex[:12],
         )
-        try:
-            # The delays are waited in the hook, by our own clock; stamina adds none of its own.
-            for attempt in stamina.retry_context(
-                on=self._patience(call),
-                attempts=None,
-                timeout=None,
-                wait_initial=0,
-                wait_max=0,
-                wait_jitter=0,
-            ):
-                with attempt:
-                    return self._judge(call, self._signed(call))
-        except _Again as again:
-            raise again.last from again.__cause__
-        raise AssertionError("a retry loop ends by an answer or an error")
+        waited = self._patience(call)
+        while True:
+            try:
+                return self._judge(call, self._signed(call))
+            except _Again as again:
+                if not waited(again):
+                    raise again.last from again.__cause__
 
     def counts(self) -> dict[str, int]:
         """How many requests were sent so far, repeats included: ``{"read": n, "write": n}``."""
@@ -497,13 +487,11 @@ class HttpClient:
 
     # --- waiting and telling -----------------------------------------------------------------------
 
-    def _patience(self, call: _Call) -> Callable[[Exception], bool]:
-        """The retry loop's hook: waits and says go on, or says stop. Faults and limits count apart."""
+    def _patience(self, call: _Call) -> Callable[[_Again], bool]:
+        """Waits and says go on, or says stop. Faults and limits count apart."""
         tries = {True: 1, False: 1}
 
-        def wait_or_stop(error: Exception) -> bool:
-            if not isinstance(error, _Again):
-                return False
+        def wait_or_stop(error: _Again) -> bool:
             most, first = (_LIMIT_TRIES, _LIMIT_WAIT_S) if error.limit else (_FAULT_TRIES, _FAULT_WAIT_S)
             if tries[error.limit] >= most or (error.wait_s or 0) > MAX_WAIT_S:
                 return False

@@ -120,7 +120,7 @@ class RedactingFilter(logging.Filter):
 
 def quiet_libraries() -> None:
     """Stop the libraries below us from logging whole URLs, headers and token replies."""
-    for name in ("httpx", "httpcore", "oauthlib", "stamina"):
+    for name in ("httpx", "httpcore", "oauthlib"):
         logger = logging.getLogger(name)
         if logger.level < logging.ERROR:
             logger.setLevel(logging.ERROR)
