@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncline.connect import (
     Account,
@@ -33,7 +33,9 @@ from syncline.connect import (
     Write,
     hookimpl,
 )
-from syncline.connect.sandbox import Sandbox, SandboxSettings
+
+if TYPE_CHECKING:
+    from syncline.connect.sandbox import Sandbox, SandboxSettings
 
 #: Records a write, and ids a read.
 BATCH = 100

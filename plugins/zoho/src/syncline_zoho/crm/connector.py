@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncline.connect import Catalogue, Connection, Connector, Limits, OAuth, Session
-from syncline.connect.sandbox import Sandbox, SandboxSettings
 from syncline_zoho.crm.fields import standard_catalogue
 from syncline_zoho.datacenters import DATA_CENTERS, DEFAULT
 from syncline_zoho.oauth import make_oauth
+
+if TYPE_CHECKING:
+    from syncline.connect.sandbox import Sandbox, SandboxSettings
 
 #: the least that reading, writing and settling need (Zoho CRM API v8, Scopes)
 SCOPES = (
