@@ -56,6 +56,8 @@ def print_outcome(outcome: dict[str, Any]) -> None:
         say(f"{name}: {', '.join(parts) or 'nothing to do'}; {module['unchanged']} unchanged")
     for name, problem in outcome["problems"].items():
         say(f"{name}: {problem}", err=True)
+    for warning in outcome["warnings"]:
+        say(f"warning: {warning}", err=True)
     calls = ", ".join(
         f"{system} {n['read']} read and {n['write']} write calls" for system, n in outcome["requests"].items()
     )

@@ -202,12 +202,14 @@ class Page:
 
     The engine stores ``cursor`` in the transaction that stages ``records``: given back later, it must
     lead to everything not yet delivered (repeats are harmless, gaps are not). ``last``: this read has
-    reached the present.
+    reached the present. ``since``: where only changes from some instant on were asked for, that instant by
+    the remote's clock; live records from before it show that the remote did not heed the question.
     """
 
     records: Sequence[Record]
     cursor: str
     last: bool
+    since: datetime | None = None
 
 
 # --- what is written -----------------------------------------------------------------------------

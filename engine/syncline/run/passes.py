@@ -32,11 +32,13 @@ Report = Callable[[str], None]
 @dataclass(slots=True)
 class PassResult:
     """What a pass did. ``status``: done, failed, attention (a person must decide) or stopped (by a limit);
-    ``problems``: by module, why it failed or stopped."""
+    ``problems``: by module, why it failed or stopped; ``warnings``: what somebody should know of a pass
+    that is right all the same."""
 
     status: str = "done"
     modules: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def run_pass(scopes: Sequence[Scope], report: Report) -> PassResult:
@@ -73,6 +75,7 @@ def run_prepared(
             break
     if whole and result.status != "stopped":
         _approve(alive)  # they had nothing to change
+    result.warnings += _unheeded(scopes)
     for scope in scopes:
         result.modules[scope.name] = module_totals(scope)
     if result.status == "done":
@@ -158,6 +161,22 @@ def over_limit(db: Connection, scopes: Sequence[Scope]) -> dict[str, str]:
         if reason is not None:
             found[scope.name] = reason
     return found
+
+
+def _unheeded(scopes: Sequence[Scope]) -> list[str]:
+    """One warning for each system that was asked for changes and gave more than those."""
+    strays: Counter[str] = Counter()
+    modules: dict[str, list[str]] = {}
+    for scope in scopes:
+        for end in scope.ends:
+            if stray := scope.totals.stray[end.system]:
+                strays[end.system] += stray
+                modules.setdefault(end.system, []).append(end.remote.name)
+    return [
+        f"{system} does not heed the question for changes: {strays[system]} records of {', '.join(names)} are"
+        " from before it; nothing is wrong with the pass, but each one reads that much again"
+        for system, names in modules.items()
+    ]
 
 
 def module_totals(scope: Scope) -> dict[str, Any]:

@@ -27,6 +27,8 @@ def read_end(scope: Scope, side: Side) -> None:
     for page in end.session.read(end.remote.name, cursor, wanted):
         scope.totals.read[end.system] += len(page.records)
         listed += len(page.records)
+        if page.since is not None:
+            scope.totals.stray[end.system] += _strays(page.records, page.since)
         if page.last and cursor is None and not scope.full:  # a full pass looks up what it misses
             _check_whole_list(scope, side, listed)
         stage(scope, side, page.records, read_at, cursor=None if scope.full else page.cursor)
@@ -34,6 +36,11 @@ def read_end(scope: Scope, side: Side) -> None:
             end.read_at, end.reached = read_at, page.cursor
             break
         read_at = scope.now() + end.skew
+
+
+def _strays(records: Sequence[Record], since: datetime) -> int:
+    """How many lie before what was asked for. They do no harm: their prints show that nothing has changed."""
+    return sum(r.state is State.LIVE and r.modified is not None and r.modified < since for r in records)
 
 
 def _check_whole_list(scope: Scope, side: Side, listed: int) -> None:

@@ -51,6 +51,8 @@ class Totals:
     updated: Counter[str] = field(default_factory=Counter)
     archived: Counter[str] = field(default_factory=Counter)
     deleted: Counter[str] = field(default_factory=Counter)
+    #: records that a remote gave although only later changes were asked for
+    stray: Counter[str] = field(default_factory=Counter)
     linked: int = 0
     unchanged: int = 0
 

@@ -25,6 +25,7 @@ def sync(workspace: Workspace, report: Report, *, full: bool = False, accept: bo
             scope.full, scope.accept = full, accept
         done = run_pass(scopes, report)
         result.status, result.modules, result.problems = done.status, done.modules, done.problems
+        result.warnings = done.warnings
     return outcome(workspace, pass_id, result)
 
 
@@ -36,6 +37,7 @@ def outcome(workspace: Workspace, pass_id: int, result: PassResult) -> dict[str,
         "status": result.status,
         "modules": result.modules,
         "problems": result.problems,
+        "warnings": result.warnings,
         "requests": workspace.requests(),
     }
 
@@ -50,7 +52,8 @@ def recorded_pass(workspace: Workspace, verb: str) -> Iterator[tuple[int, PassRe
     reason = ""
     try:
         yield pass_id, result
-        reason = "; ".join(f"{module}: {why}" for module, why in result.problems.items())
+        reasons = [f"{module}: {why}" for module, why in result.problems.items()]
+        reason = "; ".join([*reasons, *result.warnings])
     except SynclineError as error:
         result.status, reason = "failed", error.what
         raise

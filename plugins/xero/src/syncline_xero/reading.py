@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -37,13 +38,15 @@ def read_pages(
             "pageSize": str(PAGE_SIZE),
             "order": id_field(module.name),
         }
-        listing = _found(api.get_list(module.name, params=params, since=cursor.since), module.name)
+        asked = cursor.since
+        listing = _found(api.get_list(module.name, params=params, since=asked), module.name)
         if listing.page_count is None:
             last = len(listing.rows) < PAGE_SIZE
         else:
             last = cursor.page >= listing.page_count
         cursor = cursor.after_page(last=last, server_time=listing.server_time)
-        yield Page(records=_records(module, listing.rows, lock_until), cursor=cursor.text(), last=last)
+        records = _records(module, listing.rows, lock_until)
+        yield Page(records=records, cursor=cursor.text(), last=last, since=_instant(asked))
         if last:
             return
 
@@ -53,7 +56,12 @@ def _whole(api: Api, module: RemoteModule, cursor: Cursor, lock_until: str | Non
     since = cursor.since if module.capabilities.incremental else None
     listing = _found(api.get_list(module.name, since=since), module.name)
     after = cursor.after_page(last=True, server_time=listing.server_time)
-    return Page(records=_records(module, listing.rows, lock_until), cursor=after.text(), last=True)
+    records = _records(module, listing.rows, lock_until)
+    return Page(records=records, cursor=after.text(), last=True, since=_instant(since))
+
+
+def _instant(since: str | None) -> datetime | None:
+    return None if since is None else datetime.fromisoformat(since).replace(tzinfo=UTC)
 
 
 def read_by_ids(api: Api, module: RemoteModule, ids: Sequence[str], lock_until: str | None) -> list[Record]:

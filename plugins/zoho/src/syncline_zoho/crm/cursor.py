@@ -73,6 +73,21 @@ class Cursor:
             return f"Modified_Time >= {instant(scan.since)}"
         return "id is not null"
 
+    @property
+    def since(self) -> str | None:
+        """The stamp before which no row of the next page can be, ``None`` when any can."""
+        scan = self.scan or Scan()
+        if scan.at is not None:
+            return scan.at[0]
+        return self.high[0] if scan.wide and self.high is not None else scan.since
+
+    def repeated(self, places: Sequence[Place]) -> bool:
+        """Whether a page holds what :meth:`where` did not ask for: going on after it would never end."""
+        scan = self.scan or Scan()
+        if scan.at is not None:
+            return scan.at in places
+        return bool(places) and self.since is not None and places[0][0] < self.since
+
     def advance(self, places: Sequence[Place], server_time: datetime) -> Cursor:
         """After a page; ``places``: of its rows, in order."""
         scan = self.scan or Scan()

@@ -39,12 +39,19 @@ class Reader:
         columns = fields - set(subforms)
         cursor = read_cursor(text).begin(datetime.now(UTC))
         while True:
+            since = cursor.since
+            asked = None if since is None else read_instant(since)
             rows, more = self._rows(module, columns, cursor.where())
             places = [(utc_text(read_instant(row["Modified_Time"])), str(row["id"])) for row in rows]
+            if more and cursor.repeated(places):
+                raise RemoteProtocolError(
+                    f"Zoho CRM does not heed the condition of a query of {module}: its pages would never end",
+                    fix="the next pass tries again; if it happens again, tell Zoho's support",
+                )
             cursor = cursor.advance(places, self._api.server_time)
             records = self._records(module, rows, columns, subforms)
             if more and rows:
-                yield Page(records=records, cursor=cursor.to_text(), last=False)
+                yield Page(records=records, cursor=cursor.to_text(), last=False, since=asked)
                 continue
             first = cursor.deleted is None
             cursor = cursor.finish()
@@ -53,7 +60,7 @@ class Reader:
                 records = [*records, *gone]
                 mark = utc_text(self._api.server_time - OVERLAP)
                 cursor = replace(cursor, deleted=max(cursor.deleted, mark))
-            yield Page(records=records, cursor=cursor.to_text(), last=True)
+            yield Page(records=records, cursor=cursor.to_text(), last=True, since=asked)
             return
 
     def _subforms(self, module: str, fields: frozenset[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from operator import eq, ge, gt, le, lt
@@ -51,6 +51,8 @@ class Runner:
         module = self._org.meta.get(query.module)
         if module is None:
             raise Refused(400, "INVALID_QUERY", "module given seems to be invalid", {"module": query.module})
+        if self._org.switches["ignore_where"] and _names(query.where, "Modified_Time"):
+            query = replace(query, where=Compare("id", "is not null"))
         shows = [(column, self._shower(module, column)) for column in query.columns]
         test = self._test(module, query.where)
         matches = self._ordered(module, query, test)
@@ -325,3 +327,9 @@ def _sort_key(value: Any) -> tuple[bool, Any]:
 def credits_for(limit: int) -> int:
     """What a query costs by its LIMIT: 1 to 200 rows, 2 to 1,000, 3 to 2,000."""
     return 1 if limit <= 200 else 2 if limit <= 1000 else 3
+
+
+def _names(condition: Condition, column: str) -> bool:
+    if isinstance(condition, Compare):
+        return condition.column == column
+    return _names(condition.left, column) or _names(condition.right, column)

@@ -34,7 +34,8 @@ class ZohoCrmSandbox(Sandbox):
     ``search_lag_s`` 60: how far search and count lag behind; ``visibility_delay_s`` 0: the same for lists
     and queries; ``credits`` 55,000: the daily allowance; ``workflow`` True: a rule that edits a record a
     second after any write that lets workflows run; ``restore_moves_time`` True; ``unknown_id`` 204 (or
-    400): get by an unknown id; ``deleted_none`` 204 (or 304); ``coql_line_tax`` serve (or refuse).
+    400): get by an unknown id; ``ignore_where`` False: a query's condition on Modified_Time is passed over;
+    ``deleted_none`` 204 (or 304); ``coql_line_tax`` serve (or refuse).
     """
 
     name = "zoho-crm"
@@ -75,6 +76,7 @@ class ZohoCrmSandbox(Sandbox):
             "unknown_id": "204",
             "deleted_none": "204",
             "coql_line_tax": "serve",
+            "ignore_where": False,
         }
 
     # --- requests ---------------------------------------------------------------------------------
