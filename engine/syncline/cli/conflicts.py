@@ -118,6 +118,9 @@ def _print_question(one: Mapping[str, Any], spec: Path) -> None:
         say(f"  {one['state']} in {one['system']}, and edited at the other end")
     if one["message"]:
         say(f"  {one['message']}")
+    for bounce in one.get("history", ()):
+        put = f"had {one_line(bounce['found'])}, was given {one_line(bounce['wrote'])}"
+        say(f"    {bounce['at']} {bounce['system']} {put}")
     for candidate in one.get("candidates", ()):
         linked = f", linked with {candidate['linked_to']}" if candidate["linked_to"] else ""
         say(f'  may be {candidate["id"]} "{candidate["name"]}"{linked}')

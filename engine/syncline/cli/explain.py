@@ -105,6 +105,11 @@ def _print_questions(story: Mapping[str, Any]) -> None:
             case "conflict":
                 values = ", ".join(f"{s} has {one_line(v)}" for s, v in asked["values"].items())
                 said = f"conflict in {asked['field']}: {values} ({asked['rule']})"
+            case "bouncing":
+                said = f"bouncing: {asked['message']} ({asked['rule']})"
+                for one in asked["history"]:
+                    put = f"had {one_line(one['found'])}, was given {one_line(one['wrote'])}"
+                    said += f"\n    {one['at']} {one['system']} {put}"
             case "ambiguous":
                 others = ", ".join(asked["others"])
                 said = f"ambiguous: may be the same as {others} in {asked['system']} ({asked['rule']})"

@@ -90,7 +90,7 @@ def _question(question: dict[str, Any], systems: list[str]) -> str:
         here, there = systems[question["side"]], systems[1 - question["side"]]
         others = ", ".join(question["others"][:5])
         return f"{here} {question['record']} may be the same as {there} {others} ({question['key']!r})"
-    if kind == "conflict":
+    if kind in ("conflict", "bouncing"):
         left, right = _short(question["left"]), _short(question["right"])
         return f"{question['field']}: {systems[0]} says {left}, {systems[1]} says {right}"
     return f"{kind}: {question.get('message', '')}".rstrip(": ")

@@ -15,7 +15,7 @@ from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import MapEntry, ModuleMap, Side
 from syncline.run.deciding import match_keys, subject_record
-from syncline.run.known import Known, known_module, known_modules, labels_of
+from syncline.run.known import Known, known_module, known_modules, labels_of, told_bounces
 from syncline.run.passes import Report
 from syncline.run.push import push
 from syncline.run.sync import recorded_pass
@@ -27,7 +27,7 @@ from syncline.store.history import Asked, Event, event, losses, passes, question
 from syncline.store.ids import next_id
 from syncline.store.ledger import Audit, Link
 
-KINDS = ("conflict", "deleted-and-edited", "ambiguous", "taken", "merged")
+KINDS = ("conflict", "bouncing", "deleted-and-edited", "ambiguous", "taken", "merged")
 _WORDS = {True: ("true", "yes", "1"), False: ("false", "no", "0")}
 
 
@@ -45,13 +45,13 @@ class Answer:
 def list_open(database: Database, spec: Spec, module: str | None, limit: int) -> list[dict[str, Any]]:
     """The open questions, oldest first, at most ``limit``.
 
-    Each: ``id``, ``kind`` (conflict, deleted-and-edited, ambiguous, taken, merged), ``module``, ``asked_at``,
-    ``pass``, ``records`` (by system: ``id``, ``name``), ``message`` (the remote's words, or what is asked),
-    ``rule`` (file:line:column), ``decided`` (null, or ``who``, ``at``: remembered for the next pass) and
-    ``answers`` (the options that decide it). A conflict has ``field`` and ``values`` (by system), and when a
-    remote refused a value ``tried`` and ``other`` (who holds it); an unclear match has ``system``,
-    ``record``, ``key`` and ``candidates`` (``id``, ``name``, ``linked_to``); a deleted record ``system`` and
-    ``state``.
+    Each: ``id``, ``kind`` (conflict, bouncing, deleted-and-edited, ambiguous, taken, merged), ``module``,
+    ``asked_at``, ``pass``, ``records`` (by system: ``id``, ``name``), ``message`` (the remote's words, or
+    what is asked), ``rule`` (file:line:column), ``decided`` (null, or ``who``, ``at``: remembered for the
+    next pass) and ``answers`` (the options that decide it). A conflict has ``field`` and ``values`` (by
+    system), and when a remote refused a value ``tried`` and ``other`` (who holds it); a bouncing field also
+    ``history`` (``at``, ``system``, ``found``, ``wrote``); an unclear match has ``system``, ``record``,
+    ``key`` and ``candidates`` (``id``, ``name``, ``linked_to``); a deleted record ``system`` and ``state``.
     """
     found: list[dict[str, Any]] = []
     with database.read() as db:
@@ -164,7 +164,7 @@ class _Maker:
     def answer(self, asked: Asked) -> tuple[Decision, str, tuple[Side, str]]:
         """The decision, what it says, and the record (side, id) by which it is carried out."""
         match asked.kind:
-            case "conflict":
+            case "conflict" | "bouncing":
                 return self._field(asked)
             case "deleted-and-edited":
                 return self._fate(asked)
@@ -391,10 +391,12 @@ def _told(db: Connection, known: Known, asked: Asked, said: Decision | None) -> 
         "answers": _ANSWERS.get(asked.kind, []),
     }
     match asked.kind:
-        case "conflict":
+        case "conflict" | "bouncing":
             told |= {"field": detail["field"], "values": _values_of(known, detail)}
             if "tried" in detail:
                 told |= {"tried": detail["tried"], "other": detail.get("other")}
+            if "history" in detail:
+                told["history"] = told_bounces(known, detail)
         case "ambiguous":
             side = Side(int(detail["side"]))
             told |= {
@@ -417,6 +419,7 @@ def _told(db: Connection, known: Known, asked: Asked, said: Decision | None) -> 
 
 _ANSWERS: Mapping[str, list[str]] = {
     "conflict": ["--take SYSTEM", "--value TEXT"],
+    "bouncing": ["--take SYSTEM", "--value TEXT"],
     "deleted-and-edited": ["--take SYSTEM"],
     "ambiguous": ["--link OTHER", "--create"],
     "taken": ["--link OTHER", "--create"],

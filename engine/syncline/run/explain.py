@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from syncline.errors import SynclineError
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, Side
-from syncline.run.known import Known, known_module, link_label
+from syncline.run.known import Known, known_module, link_label, told_bounces
 from syncline.run.log import told_event
 from syncline.run.status import when_again
 from syncline.spec.model import FieldMap, Spec
@@ -263,10 +263,13 @@ def _question(story: _Story, asked: Asked) -> dict[str, Any]:
     }
     told["rule"] = detail.get("rule")
     match asked.kind:
-        case "conflict":
+        case "conflict" | "bouncing":
             left, right = known.systems
             told["field"] = detail["field"]
             told["values"] = {left: detail.get("left"), right: detail.get("right")}
+            if asked.kind == "bouncing":
+                told["message"] = detail["message"]
+                told["history"] = told_bounces(known, detail)
         case "ambiguous":
             told["system"] = known.systems[1 - int(detail["side"])]
             told["others"] = detail["others"]

@@ -114,6 +114,15 @@ def link_label(known: Known, link: Link) -> str:
     return known.label(link.base[Side.LEFT]) or known.label(link.base[Side.RIGHT])
 
 
+def told_bounces(known: Known, detail: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The writes of a bouncing field that did not last, oldest first: ``at``, ``system`` (that was written),
+    ``found`` (there) and ``wrote``."""
+    return [
+        {"at": one["at"], "system": known.systems[one["side"]], "found": one["found"], "wrote": one["wrote"]}
+        for one in detail["history"]
+    ]
+
+
 def refuse_missing_state(url: str, spec: Path) -> None:
     """A verb that only reads must not make a state: raises SynclineError when a SQLite file is not there."""
     file = sqlite_file(url)

@@ -26,6 +26,9 @@ from syncline.run.writing import mark_gone, recover, write_planned
 #: A write may show something to carry back (a number the remote gave); it is carried in the same pass.
 MAX_ROUNDS = 4
 
+#: Questions about a pair that is linked.
+_CONFLICTS = ("conflict", "deleted-and-edited", "bouncing", "merged")
+
 Report = Callable[[str], None]
 
 
@@ -198,7 +201,7 @@ def module_totals(scope: Scope) -> dict[str, Any]:
         "archived": by_system(totals.archived),
         "deleted": by_system(totals.deleted),
         "unchanged": totals.unchanged,
-        "conflicts": sum(asked.get(kind, 0) for kind in ("conflict", "deleted-and-edited", "merged")),
+        "conflicts": sum(asked.get(kind, 0) for kind in _CONFLICTS),
         "ambiguous": resting.get("ambiguous", 0),
         "waiting": resting.get("waiting", 0),
         "locked": resting.get("locked", 0),

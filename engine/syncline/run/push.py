@@ -20,13 +20,15 @@ def push(
     """Read a record, and its counterpart, afresh and do what a pass would do for them.
 
     ``record``: its id at ``system``, or at whichever end knows it. A record that rested (failed, dead,
-    waiting...) is tried again. Raises SynclineError when neither end knows the id, or both do.
+    waiting...) is tried again, and so is a value that another record held or that somebody kept overwriting.
+    Raises SynclineError when neither end knows the id, or both do.
     """
     workspace.module(module)
     if system is not None:
         workspace.system(system)
     with recorded_pass(workspace, "push") as (pass_id, result), workspace.scopes(pass_id, [module]) as scopes:
         scope = next(scope for scope in scopes if scope.name == module)
+        scope.insist = True
         recover(scope)
         _read(scope, _side(scope, record, system), record)
         run_prepared([scope], [scope], result, report, whole=False)

@@ -40,6 +40,7 @@ from syncline.reconcile.merge import (
     newer_side,
     rewritten,
 )
+from syncline.run.bouncing import Bouncing
 from syncline.run.deciding import Decided, apply_matches
 from syncline.run.merging import follow_merges
 from syncline.run.references import References, pending_mark
@@ -196,12 +197,14 @@ class _Batch:
     _references: References = field(init=False)
     _asked: dict[int, dict[tuple[str, str], dict[str, Any]]] = field(init=False)
     _decided: Decided = field(init=False)
+    _bouncing: Bouncing = field(init=False)
     _unlinked: list[int] = field(default_factory=list)
 
     def decide(self, pairs: Sequence[_Pair], alone: Sequence[Staged], *, fresh: bool = False) -> None:
         """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""
         self._asked = {} if fresh else self.scope.ledger.asked(self.db, [pair.link.id for pair in pairs])
         self._decided = Decided(self.scope, self.db, [] if fresh else [pair.link.id for pair in pairs])
+        self._bouncing = Bouncing(self.scope, self.db, [] if fresh else [pair.link.id for pair in pairs])
         if fresh:
             self._made.extend(pair.link for pair in pairs)
             pairs = [pair for pair in pairs if not self._agree_at_once(pair)]
@@ -519,7 +522,7 @@ class _Batch:
         self._audit += self._decided.note(pair.link.id, merge)
         again = self._need_again(pair, merge)
         locked = self._drop_locked(pair, merge)
-        taken = self._drop_taken(pair, merge)
+        taken = self._drop_taken(pair, merge) | self._drop_bouncing(pair, merge)
         rest = locked or taken or merge.uncompared or _outstanding(merge)
         written = self._write(pair, merge, alone=not rest)
         self._conclude(pair, merge, locked, taken, written=written, again=again)
@@ -589,7 +592,7 @@ class _Batch:
         for detail in self._asked.get(link.id, {}).values():
             name = str(detail.get("field"))
             for side in Side:
-                if self._decided.number(link.id, name) is not None:
+                if self.scope.insist or self._decided.number(link.id, name) is not None:
                     continue
                 if "tried" in detail and pending_mark(merge.writes[side].get(name)) == detail["tried"]:
                     del merge.writes[side][name]
@@ -599,6 +602,31 @@ class _Batch:
                     )
                     self._questions.append(question)
         return taken
+
+    def _drop_bouncing(self, pair: _Pair, merge: Merge) -> dict[str, str]:
+        """Take out what somebody overwrites each time that it was written; why, by map."""
+        link, held = pair.link, {}
+        for side in Side:
+            for name in list(merge.writes[side]):
+                if self._decided.number(link.id, name) is not None:
+                    continue
+                values = self._present(pair, name)
+                asked = self._asked.get(link.id, {})
+                found = self._bouncing.asks(link, side, name, merge.verdicts[name], asked, values)
+                if found is not None:
+                    del merge.writes[side][name]
+                    held[name] = found[0].detail["message"]
+                    self._questions.append(found[0])
+                    self._audit += found[1]
+        return held
+
+    @staticmethod
+    def _present(pair: _Pair, name: str) -> list[Any]:
+        """What each end holds of a field, as far as it was read."""
+        return [
+            (row.own if row else pair.link.base[side]).get(name)
+            for side, row in zip(Side, pair.rows, strict=True)
+        ]
 
     def _write(self, pair: _Pair, merge: Merge, *, alone: bool) -> bool:
         both = bool(merge.writes[0]) and bool(merge.writes[1])
@@ -647,7 +675,7 @@ class _Batch:
         rows, link = [row for row in pair.rows if row is not None], pair.link
         for name in merge.of(Outcome.ASK):
             verdict = merge.verdicts[name]
-            values = [(r.own if r else link.base[s]).get(name) for s, r in zip(Side, pair.rows, strict=True)]
+            values = self._present(pair, name)
             detail = {"field": name, "left": values[0], "right": values[1], "rule": str(verdict.rule)}
             self._questions.append(
                 Question(kind="conflict", subject=f"{link.id}:{name}", link=link.id, detail=detail)

@@ -95,6 +95,8 @@ class Scope:
         #: both ends are read whole, whatever the cursors say, and what is missing is looked up
         self.full = False
         self.look = FirstLook(maps.entries)
+        #: a person asked for this very pass: what was paused or refused before is tried once more
+        self.insist = False
         self.scopes: Mapping[str, Scope] = {}
 
     @property

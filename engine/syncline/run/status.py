@@ -29,7 +29,7 @@ from syncline.store.scopes import last_passes
 
 #: What can be listed: the statuses of staged records, or the kinds of open questions.
 LISTS: Mapping[str, tuple[str, ...]] = {
-    "conflicts": ("conflict", "deleted-and-edited", "merged"),
+    "conflicts": ("conflict", "deleted-and-edited", "bouncing", "merged"),
     "ambiguous": ("ambiguous",),
     "waiting": ("waiting",),
     "locked": ("locked",),
@@ -37,7 +37,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "parked": ("parked",),
 }
 #: Questions that hold something back until a person answers.
-_DECISIONS = ("conflict", "deleted-and-edited", "merged", "ambiguous")
+_DECISIONS = ("conflict", "deleted-and-edited", "bouncing", "merged", "ambiguous")
 
 
 def read_status(database: Database, spec: Spec, passes: int = 5) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _line(
             "rule": question.detail.get("rule"),
         }
         for question in asked
-        if question.kind == "conflict"
+        if question.kind in ("conflict", "bouncing")
     }
     return {
         "module": known.name,

@@ -316,6 +316,22 @@ def operations(
     return [_sent(row) for row in db.execute(query)]
 
 
+def busy_links(db: Connection, links: Sequence[int], since: datetime, least: int) -> dict[int, list[Sent]]:
+    """The updates of links that were carried out since an instant, oldest first; only of links that have at
+    least so many."""
+    c = t.operation.c
+    found: dict[int, list[Sent]] = {}
+    for start in range(0, len(links), _PAGE):
+        mine = [c.link.in_(links[start : start + _PAGE]), c.kind == "update", c.status == "done"]
+        busy = sa.select(c.link).where(*mine, c.settled_at >= since).group_by(c.link)
+        ids = db.scalars(busy.having(sa.func.count() >= least)).all()
+        if ids:
+            query = sa.select(t.operation).where(*mine, c.settled_at >= since, c.link.in_(ids))
+            for row in db.execute(query.order_by(c.id)):
+                found.setdefault(row.link, []).append(_sent(row))
+    return found
+
+
 # --- rows ----------------------------------------------------------------------------------------
 
 
