@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -22,6 +23,8 @@ from syncline.spec.model import Direction, FieldMap, Module
 ITEM_ID = "#"
 #: The ending of the name under which a transform that reads the whole record is remembered.
 RENDERED = ">"
+#: Longer keys of match rules are kept by a digest: PostgreSQL's indexes take 2.7 kB.
+MAX_KEY = 200
 #: The name under which a failing ``where`` stands among the faults, where no map can be called so.
 FILTER_FAULT = "(where)"
 
@@ -473,7 +476,16 @@ def _key(get: Getter, values: Mapping[str, Any], filters: list[Callable[..., Any
         raise
     except ValueError:
         return ""
-    return "" if value is None else str(value).strip()
+    if not isinstance(value, (str, int, Decimal)):
+        return ""  # a list or a group is no key
+    key = str(value).strip()
+    return key if len(key) <= MAX_KEY and "\x00" not in key else _short_key(key)
+
+
+def _short_key(key: str) -> str:
+    """A key that an index takes, and that differs where the long one does."""
+    digest = hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return f"{key[: MAX_KEY // 2]}…{digest}".replace("\x00", "")
 
 
 def _wire(end: EndMap, value: Any) -> Any:

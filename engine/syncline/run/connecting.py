@@ -10,6 +10,7 @@ from syncline.connect.errors import WrongOrganisation
 from syncline.connect.http import HttpClient, check_url
 from syncline.connect.oauth import Client, TokenEndpoint, Tokens, sign_in_by_code
 from syncline.errors import SynclineError
+from syncline.run.hearing import Heard
 from syncline.run.workspace import Workspace
 from syncline.spec.model import System
 from syncline.store.vault import SavedConnection
@@ -73,9 +74,10 @@ def connect_system(
     ) as http:
 
         def session(organisation: Organisation | None) -> Any:
-            return connector.open(
+            inner = connector.open(
                 Connection(options=options, http=http, extras=tokens.extras, organisation=organisation)
             )
+            return Heard(inner, name)
 
         organisation = _organisation(workspace, system, session(None).organisations(), choose)
         account: Account = session(organisation).check()

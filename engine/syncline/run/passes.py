@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from syncline.connect.secrets import RedactingFilter
 from syncline.errors import SynclineError
 from syncline.mapping.module import Side
 from syncline.reconcile.limits import check_limits, check_mass_change
@@ -28,6 +30,9 @@ MAX_ROUNDS = 4
 
 #: Questions about a pair that is linked.
 _CONFLICTS = ("conflict", "deleted-and-edited", "bouncing", "merged")
+
+log = logging.getLogger("syncline.run")
+log.addFilter(RedactingFilter())
 
 Report = Callable[[str], None]
 
@@ -256,6 +261,9 @@ def _catch(scope: Scope, result: PassResult, step: Callable[[], None]) -> None:
         result.problems[scope.name] = f"{stop.what}; {stop.fix}"
     except SynclineError as error:
         result.problems[scope.name] = error.what + (f"; {error.fix}" if error.fix else "")
+    except Exception as error:  # a fault of ours stops no other module either
+        log.exception("%s: a fault of Syncline; please report these lines", scope.name)
+        result.problems[scope.name] = f"a fault of Syncline ({type(error).__name__}): please report it"
 
 
 def _without_failed(scopes: Sequence[Scope], result: PassResult) -> list[Scope]:

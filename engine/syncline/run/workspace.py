@@ -27,6 +27,7 @@ from syncline.mapping.expressions import Expressions
 from syncline.mapping.fields import with_declared
 from syncline.mapping.module import ModuleMap
 from syncline.reconcile.order import order_modules
+from syncline.run.hearing import Heard
 from syncline.run.installed import installed_plugins
 from syncline.run.scope import Scope, ScopeEnd
 from syncline.spec.digest import field_digests, map_digests
@@ -200,9 +201,10 @@ class Workspace:
             raise ReconnectNeeded(what, fix=connect)
         connector = self.connector(system)
         http, extras = self._line(system, connector, options, saved)
-        session = connector.open(
+        inner = connector.open(
             Connection(options=options, http=http, extras=extras, organisation=saved.organisation)
         )
+        session = Heard(inner, system.name)
         before = self.now()
         account = session.check()
         if account.organisation.id != saved.organisation.id:

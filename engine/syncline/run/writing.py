@@ -17,7 +17,7 @@ from syncline.connect.contract import (
     Write,
     WriteKind,
 )
-from syncline.connect.errors import RemoteError
+from syncline.connect.errors import AnswerLost, RemoteError
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, Projection, Side
@@ -128,6 +128,8 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
         return
     try:
         outcomes = end.session.write(end.remote.name, writes)
+    except AnswerLost:
+        raise  # they may have been carried out: they stay sent, and the next pass looks
     except RemoteError as error:
         with scope.database.write() as db:
             scope.fence(db)

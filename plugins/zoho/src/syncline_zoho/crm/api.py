@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,8 @@ from syncline.connect import (
 from syncline_zoho.crm.query import MAX_ROWS, credits_for
 
 _EMPTY = (204, 304)
+#: No organisation has more pages of users or of deletions; a remote that says so does not come to an end.
+_MAX_PAGES = 1_000
 
 #: code of a refused request -> the error and what to do about it (Zoho CRM API v8, Status codes)
 _REFUSALS: Mapping[str, tuple[type[RemoteError], str]] = {
@@ -108,6 +110,12 @@ class Api:
             return [], False
         more = bool((body.get("info") or {}).get("more_records"))
         return list(body.get("data") or ()), more
+
+
+def page_numbers(what: str, most: int = _MAX_PAGES) -> Iterator[int]:
+    """1, 2, 3...; raises RemoteProtocolError for a list that does not come to an end."""
+    yield from range(1, most + 1)
+    raise RemoteProtocolError(f"Zoho CRM's list of {what} does not come to an end", fix=_NEXT)
 
 
 def read_body(reply: HttpReply, what: str) -> Mapping[str, Any] | None:

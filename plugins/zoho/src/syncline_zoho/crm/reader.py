@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from syncline.connect import Page, Record, RemoteProtocolError, State
-from syncline_zoho.crm.api import Api, QueryRefused, read_body
+from syncline_zoho.crm.api import Api, QueryRefused, page_numbers, read_body
 from syncline_zoho.crm.cursor import OVERLAP, read_cursor
 from syncline_zoho.crm.fields import BATCH
 from syncline_zoho.crm.metadata import NOT_OF_A_LINE, Metadata
 from syncline_zoho.crm.query import MAX_COLUMNS, MAX_IN, column_groups, one_of, select
+from syncline_zoho.crm.query import quote as quoted
 from syncline_zoho.crm.values import clean, clean_item, read_instant, utc_text, wire_text
 
 Row = Mapping[str, Any]
@@ -23,6 +25,8 @@ _CUT = 500
 #: so few documents that their lines surely fit the cheapest query
 _FEW = 10
 _FEW_ROWS = 200
+#: far more lines than the documents of one query can have (200 each; Zoho CRM, Subforms, Limitations)
+_LINE_PAGES = 100
 
 
 class Reader:
@@ -173,8 +177,8 @@ class Reader:
         limit = _FEW_ROWS if len(parents) <= _FEW else 2000
         where = one_of("Parent_Id", parents)
         last: str | None = None
-        while True:
-            condition = where if last is None else f"({where} and id > '{last}')"
+        for _ in page_numbers(f"lines in {subform}", _LINE_PAGES):
+            condition = where if last is None else f"({where} and id > {quoted(last)})"
             text = select(["Parent_Id", *columns], subform, condition, order="id asc", limit=limit)
             rows, more = self._api.query(text, limit=limit)
             yield from rows
@@ -194,7 +198,7 @@ class Reader:
 
     def one(self, module: str, record_id: str) -> Row | None:
         """A record with all its fields and lines, ``None`` when it is not there."""
-        reply = self._api.send("GET", f"/crm/v8/{module}/{record_id}")
+        reply = self._api.send("GET", f"/crm/v8/{module}/{quote(record_id, safe='')}")
         if reply.status == 400 and b"INVALID_DATA" in reply.content:
             return None
         body = read_body(reply, f"GET {module}/{record_id}")
@@ -241,8 +245,7 @@ class Reader:
     def _deleted(self, module: str, since: str) -> list[Record]:
         """What went to the recycle bin or was deleted for good since then."""
         found: list[Record] = []
-        page = 1
-        while True:
+        for page in page_numbers(f"deleted {module}"):
             params = {"type": "all", "per_page": str(_DELETED_PAGE), "page": str(page)}
             stamp = wire_text(read_instant(since))
             body = self._api.get(f"/crm/v8/{module}/deleted", params, {"If-Modified-Since": stamp})
@@ -260,8 +263,8 @@ class Reader:
                     )
                 )
             if not (body.get("info") or {}).get("more_records"):
-                return found
-            page += 1
+                break
+        return found
 
 
 def make_record(record_id: str, stamp: Any, values: Mapping[str, Any]) -> Record:

@@ -20,7 +20,7 @@ from syncline.connect import (
     Write,
     WrongOrganisation,
 )
-from syncline_zoho.crm.api import Api
+from syncline_zoho.crm.api import Api, page_numbers
 from syncline_zoho.crm.metadata import Metadata
 from syncline_zoho.crm.reader import Reader
 from syncline_zoho.crm.settle import Settler
@@ -122,8 +122,7 @@ class ZohoCrmSession(Session):
     def _lookup(self, module: str) -> list[Record]:
         path, keys, key_field = _LOOKUPS[module]
         rows: list[Mapping[str, Any]] = []
-        page = 1
-        while True:
+        for page in page_numbers(module):
             params = {"page": str(page), "per_page": str(_USERS_PAGE)} if module == "Users" else None
             body = self._api.get(path, params) or {}
             found: Any = body
@@ -132,7 +131,6 @@ class ZohoCrmSession(Session):
             rows += list(found)
             if not (body.get("info") or {}).get("more_records"):
                 break
-            page += 1
         return [_lookup_record(row, key_field) for row in rows]
 
 

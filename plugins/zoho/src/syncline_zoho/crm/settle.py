@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from syncline.connect import Outcome, OutcomeKind, SentWrite
-from syncline_zoho.crm.api import Api
+from syncline_zoho.crm.api import Api, page_numbers
 from syncline_zoho.crm.metadata import Metadata
 from syncline_zoho.crm.query import MAX_IN, MAX_ROWS, column_groups, instant, one_of, quote, select
 from syncline_zoho.crm.values import read_instant, utc_text
@@ -84,7 +84,7 @@ class Settler:
         rows: dict[str, dict[str, Any]] = {}
         for group in column_groups(names):
             last: str | None = None
-            while True:
+            for _ in page_numbers(module):
                 where = f"Created_Time >= {instant(utc_text(earliest))}"
                 if last is not None:
                     where = f"({where} and id > {quote(last)})"
