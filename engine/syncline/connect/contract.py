@@ -82,7 +82,8 @@ class Field:
 
     ``read_only``: the remote computes it or refuses to take it; a map may only read it.
     ``create_only``: taken when the record is made, fixed afterwards.
-    ``required``: a create without it is refused.
+    ``required``: a create without it is refused, and it cannot be emptied.
+    ``clearable``: a value can be taken away again; where the remote has no way to say so, it is not.
     ``max_length``: in characters; ``places``: decimals kept by the remote.
     ``choices``: the values the remote accepts, ``None`` when open.
     ``fields``: of an OBJECT, or of one item of a LIST.
@@ -96,6 +97,7 @@ class Field:
     type: FieldType = FieldType.TEXT
     label: str = ""
     required: bool = False
+    clearable: bool = True
     read_only: bool = False
     create_only: bool = False
     unique: bool = False

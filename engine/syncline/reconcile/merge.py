@@ -254,6 +254,19 @@ def _nothing(values: Mapping[str, Any]) -> tuple[()]:
     return ()
 
 
+def _unless_emptied(entry: MapEntry, edits: tuple[Edit, Edit], verdict: Verdict) -> Verdict:
+    """The verdict, unless it would take away a value that the end cannot do without."""
+    if verdict.outcome not in _TO:
+        return verdict
+    side = Side.LEFT if verdict.outcome is Outcome.TO_LEFT else Side.RIGHT
+    value = edits[side.other].out if verdict.put is MISSING else verdict.put
+    field = entry.ends[side].field
+    if field is None or not (value is None or value == []) or (field.clearable and not field.required):
+        return verdict
+    why = f"{field.name} cannot be emptied: it keeps what it has"
+    return Verdict(outcome=Outcome.DRIFT, why=why, rule=verdict.rule)
+
+
 def _unreadable(edit: Edit) -> bool:
     """Whether the end holds a value that nobody here knows: nothing may take its place unseen."""
     if edit.base is MISSING:
@@ -361,6 +374,7 @@ def merge_pair(
                 result.overtaken.append(entry.name)
         if verdict is None:
             verdict = decide_field(entry, left, right, rule, preferred=systems.get(rule.prefer), newer=newer)
+        verdict = _unless_emptied(entry, (left, right), verdict)
         if verdict.outcome is Outcome.KEEP:
             continue
         result.verdicts[entry.name] = verdict

@@ -36,11 +36,33 @@ def _ro(name: str, kind: FieldType = FieldType.TEXT, *fields: Field, label: str 
 
 
 def _choice(name: str, *choices: str, read_only: bool = False, label: str = "") -> Field:
-    return Field(name=name, type=FieldType.CHOICE, label=label, choices=choices or None, read_only=read_only)
+    """One of an organisation's own codes, or of ``choices``, none of which stands for nothing."""
+    return Field(
+        name=name,
+        type=FieldType.CHOICE,
+        choices=choices or None,
+        clearable=not choices,
+        read_only=read_only,
+        label=label,
+    )
 
 
-def _decimal(name: str, places: int, *, read_only: bool = False, label: str = "") -> Field:
-    return Field(name=name, type=FieldType.DECIMAL, places=places, read_only=read_only, label=label)
+def _decimal(
+    name: str, places: int, *, read_only: bool = False, label: str = "", clearable: bool = False
+) -> Field:
+    """A number: null means "not sent", so that most of them stay once they are there."""
+    return Field(
+        name=name,
+        type=FieldType.DECIMAL,
+        places=places,
+        read_only=read_only,
+        label=label,
+        clearable=clearable,
+    )
+
+
+def _flag(name: str, label: str = "") -> Field:
+    return Field(name=name, type=FieldType.BOOLEAN, label=label, clearable=False)
 
 
 def _group(name: str, *fields: Field, label: str = "", read_only: bool = False) -> Field:
@@ -48,7 +70,7 @@ def _group(name: str, *fields: Field, label: str = "", read_only: bool = False) 
 
 
 _TERM = (
-    Field(name="Day", type=FieldType.INTEGER),
+    Field(name="Day", type=FieldType.INTEGER, clearable=False),
     _choice("Type", "DAYSAFTERBILLDATE", "DAYSAFTERBILLMONTH", "OFCURRENTMONTH", "OFFOLLOWINGMONTH"),
 )
 _BALANCE = (_decimal("Outstanding", 2, read_only=True), _decimal("Overdue", 2, read_only=True))
@@ -108,7 +130,7 @@ CONTACTS = RemoteModule(
                 _text("FirstName", 255),
                 _text("LastName", 255),
                 _text("EmailAddress", 255),
-                Field(name="IncludeInEmails", type=FieldType.BOOLEAN),
+                _flag("IncludeInEmails"),
             ),
         ),
         _choice("DefaultCurrency", label="Currency"),
@@ -151,8 +173,8 @@ ITEMS = RemoteModule(
         _text("Name", 50, label="Name"),
         _text("Description", 4000, label="Description on sales"),
         _text("PurchaseDescription", 4000, label="Description on purchases"),
-        Field(name="IsSold", type=FieldType.BOOLEAN, label="Is sold"),
-        Field(name="IsPurchased", type=FieldType.BOOLEAN, label="Is purchased"),
+        _flag("IsSold", "Is sold"),
+        _flag("IsPurchased", "Is purchased"),
         _group("SalesDetails", *_SALES_DETAILS, label="Selling"),
         _group("PurchaseDetails", *_SALES_DETAILS, _choice("COGSAccountCode"), label="Buying"),
         _choice("InventoryAssetAccountCode", label="Inventory account"),
@@ -207,8 +229,8 @@ INVOICES = RemoteModule(
                 _text("Description", 4000),
                 _decimal("Quantity", 4),
                 _decimal("UnitAmount", 4),
-                _decimal("DiscountRate", 4),
-                _decimal("DiscountAmount", 2),
+                _decimal("DiscountRate", 4, clearable=True),
+                _decimal("DiscountAmount", 2, clearable=True),
                 _choice("AccountCode"),
                 _choice("TaxType"),
                 _decimal("TaxAmount", 2),
@@ -218,7 +240,7 @@ INVOICES = RemoteModule(
         ),
         _choice("BrandingThemeID", label="Branding theme"),
         _text("Url", 2000, label="Link shown in the ledger"),
-        Field(name="SentToContact", type=FieldType.BOOLEAN, label="Has been sent"),
+        _flag("SentToContact", "Has been sent"),
         _decimal("SubTotal", 2, read_only=True),
         _decimal("TotalTax", 2, read_only=True),
         _decimal("Total", 2, read_only=True),

@@ -212,6 +212,8 @@ def write_values(fields: Iterable[Field], values: Values, *, creating: bool) -> 
 
 def _emptied(field: Field) -> Any:
     """How "nothing" is said of a field, ``None`` when it cannot be."""
+    if not field.clearable:
+        return None
     match field.type:
         case FieldType.LIST:
             return []
