@@ -39,7 +39,7 @@ def one_line(value: Any, longest: int = LONGEST) -> str:
 
 
 def change(field: Mapping[str, Any]) -> str:
-    """One field of an event: ``"a" -> "b" (why; specs/acme.yaml:12:3; lost "c")``."""
+    """One field of an event: ``"a" -> "b" (why; specs/acme.yaml:12:3; lost "c"; sent "d")``."""
     parts = []
     if "before" in field or "after" in field:
         before, after = field.get("before"), field.get("after")
@@ -50,6 +50,8 @@ def change(field: Mapping[str, Any]) -> str:
     notes = [str(field[key]) for key in ("why", "rule") if field.get(key)]
     if "lost" in field:
         notes.append(f"lost {one_line(field['lost'])}")
+    if "sent" in field:
+        notes.append(f"sent {one_line(field['sent'])}")
     if notes:
         parts.append(f"({'; '.join(notes)})")
     return " ".join(parts)

@@ -29,6 +29,7 @@ from syncline.connect.errors import (
     RemoteProtocolError,
     RemoteUnavailable,
 )
+from syncline.connect.leave import leave
 from syncline.connect.secrets import RedactingFilter, quiet_libraries, redact
 from syncline.connect.waiting import Waiting
 from syncline.errors import SynclineError
@@ -365,9 +366,15 @@ class HttpClient:
 
         deadline = self._waiting.now() + MAX_EXCHANGE_S
         client = self._client(call.url)
+        asked = None if call.reads else leave()
+        if asked is not None:
+            asked.ask()
+        extensions = {} if asked is None else {"trace": asked.trace}
         with (
             time_limit(MAX_EXCHANGE_S),
-            client.stream(call.method, call.url, headers=headers, content=call.content) as response,
+            client.stream(
+                call.method, call.url, headers=headers, content=call.content, extensions=extensions
+            ) as response,
         ):
             chunks, size = [], 0
             for chunk in _unpacked(response):

@@ -351,6 +351,9 @@ class _Batch:
     def _decide_pair(self, pair: _Pair) -> None:
         link = pair.link
         rows = [row for row in pair.rows if row is not None]
+        if link.id in self.scope.in_flight:
+            self._rest(rows, "waiting", "a write that was not answered may still be carried out")
+            return
         before = list(link.states)
         news = {side for side in Side if (row := pair.rows[side]) and row.print != link.prints[side]}
         for side in Side:

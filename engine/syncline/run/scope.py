@@ -61,8 +61,12 @@ class Scope:
     """One module of one spec between two organisations, during one pass.
 
     ``fence`` is called with the connection in every transaction that writes, and raises LeaseLost when
-    another process has taken over. ``now`` gives the instant, aware UTC. ``unapproved``: the maps that are
+    another process has taken over. ``check`` is called right before anything that may change a remote leaves
+    this process, and raises it too. ``now`` gives the instant, aware UTC. ``unapproved``: the maps that are
     new or changed and that nobody has approved of; ``approve`` remembers, that somebody has.
+
+    ``unanswered``: the operations of this pass whose answer was lost; ``in_flight``: the links with a write
+    that may still be carried out: they are left alone.
     """
 
     def __init__(
@@ -78,6 +82,7 @@ class Scope:
         now: Callable[[], datetime],
         unapproved: frozenset[str] = frozenset(),
         approve: Callable[[Connection], None] = lambda db: None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         self.module = module
         self.maps = maps
@@ -91,6 +96,9 @@ class Scope:
         self.approve = approve
         #: whether a person has said that this pass may do what looks like a mishap
         self.accept = False
+        self.check = check
+        self.unanswered: set[int] = set()
+        self.in_flight: set[int] = set()
         self.totals = Totals()
         #: both ends are read whole, whatever the cursors say, and what is missing is looked up
         self.full = False

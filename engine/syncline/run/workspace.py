@@ -40,7 +40,7 @@ from syncline.store.crypto import load_cipher
 from syncline.store.database import Database, open_store, sqlite_file
 from syncline.store.lease import Kept, Leases, fence
 from syncline.store.ledger import Ledger
-from syncline.store.scopes import ScopeKey, approve_maps, open_scope, unapproved_maps
+from syncline.store.scopes import ScopeKey, approve_maps, end_dead_passes, open_scope, unapproved_maps
 from syncline.store.vault import CONNECTED, SavedConnection, Vault
 
 #: The options of a system that the engine reads itself.
@@ -272,6 +272,9 @@ class Workspace:
             by_name = {scope.name: scope for scope in scopes}
             for scope in scopes:
                 scope.scopes = by_name
+            if not only:
+                with self.database.write() as db:
+                    end_dead_passes(db, self.spec.name, pass_id, self.now())
             yield scopes
 
     def scope_key(self, module: Module, left: str, right: str) -> ScopeKey:
@@ -307,6 +310,7 @@ class Workspace:
             now=self.now,
             unapproved=unapproved,
             approve=lambda db: approve_maps(db, scope, maps),
+            check=kept.check,
         )
 
     def _end(self, system_name: str, module: str) -> ScopeEnd:

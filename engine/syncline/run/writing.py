@@ -18,15 +18,20 @@ from syncline.connect.contract import (
     WriteKind,
 )
 from syncline.connect.errors import AnswerLost, RemoteError
+from syncline.connect.leave import sending_only_if
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, Projection, Side
-from syncline.reconcile.merge import changed, rewritten
+from syncline.reconcile.merge import changed, rewritten, same
 from syncline.run.deciding import close_decisions, forget_about
 from syncline.run.reading import lock_json, read_records, stage, stage_projected
 from syncline.run.references import links_named, resolve_marks
 from syncline.run.scope import Scope
 from syncline.store.ledger import Audit, Ledger, Link, Operation, Question
+
+#: For how long a remote may still carry out a write whose caller is gone: an assumption, as none documents
+#: it; longer than the time-outs of common gateways.
+LATE = timedelta(seconds=120)
 
 _ORDER = (WriteKind.CREATE, WriteKind.UPDATE, WriteKind.RESTORE, WriteKind.ARCHIVE, WriteKind.DELETE)
 _PAST = {
@@ -55,25 +60,26 @@ def write_planned(scope: Scope) -> None:
 
 
 def recover(scope: Scope) -> None:
-    """Settle what an earlier pass left open: planned operations are taken back, sent ones looked up."""
+    """Settle what an earlier pass left open: planned operations are taken back, sent ones looked up.
+
+    A remote may still be at work on a call whose caller is gone: what was sent a short while ago and is not
+    there yet stays open, and its records rest, until it can no longer come.
+    """
     with scope.database.write() as db:
         scope.fence(db)
         while planned := scope.ledger.operations(db, "planned"):
             _take_back(scope, db, planned, "the pass ended before it was sent")
     with scope.database.read() as db:
         sent = scope.ledger.operations(db, "sent")
+    scope.in_flight.clear()
     for side in Side:
         creates = [op for op in sent if op.side == side and op.kind == WriteKind.CREATE]
-        others = [op for op in sent if op.side == side and op.kind != WriteKind.CREATE]
         batch = _batch_size(scope, side, WriteKind.CREATE)
         for start in range(0, len(creates), batch):
             _recover_creates(scope, side, creates[start : start + batch])
-        if others:
-            gone = read_records(scope, side, [op.record for op in others if op.record])
-            with scope.database.write() as db:
-                scope.fence(db)
-                _mark_gone(scope, db, side, dict.fromkeys(gone, ""))
-                _take_back(scope, db, others, "its answer was lost; the record was read again instead")
+        changes = [op for op in sent if op.side == side and op.kind != WriteKind.CREATE]
+        if changes:
+            _recover_changes(scope, side, changes)
 
 
 def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) -> None:
@@ -84,14 +90,106 @@ def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) 
     for operation in operations:
         assert operation.sent_at is not None
         write = _to_write(scope, side, operation, _values(scope, side, operation, links))
-        sent.append(SentWrite(write=write, sent_at=operation.sent_at + end.skew))
+        sent.append(SentWrite(write=write, sent_at=operation.sent_at))
+    asked_at = _remote_now(scope, side)
     outcomes = end.session.settle(end.remote.name, sent)
     found = [(op, oc) for op, oc in zip(operations, outcomes, strict=True) if oc is not None]
     absent = [op for op, oc in zip(operations, outcomes, strict=True) if oc is None]
     _settle(scope, side, found)
+    over = _no_longer_under_way(scope, absent, asked_at)
     with scope.database.write() as db:
         scope.fence(db)
-        _take_back(scope, db, absent, "its answer was lost, and the remote does not have it")
+        _take_back(scope, db, over, "its answer was lost, and the remote does not have it")
+
+
+def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) -> None:
+    """Read the records of changes whose answer was lost. What is there as it was sent has been carried out;
+    anything else is decided again from what is there now."""
+    asked_at = _remote_now(scope, side)
+    records = _look(scope, side, operations)
+    with scope.database.read() as db:
+        links = Ledger.links_anywhere(db, [op.link for op in operations] + links_named(operations))
+    done, others, notes = [], [], {}
+    for operation in operations:
+        record = records.get(operation.record or "")
+        kind = WriteKind(operation.kind)
+        if kind is WriteKind.UPDATE and record is not None:
+            found = _found_after(scope, side, operation, record, links)
+        else:
+            left = record is None or record.state is not State.LIVE
+            found = None if left is (kind in (WriteKind.ARCHIVE, WriteKind.DELETE)) else {}
+        if found is None:
+            told = Outcome(kind=OutcomeKind.DONE, id=operation.record, record=record, warnings=(_FOUND_DONE,))
+            done.append((operation, told))
+            continue
+        others.append(operation)
+        if found:
+            notes[operation.id] = Audit(
+                event="unclear",
+                link=operation.link,
+                side=side,
+                record=operation.record,
+                detail={"fields": found, "message": _FOUND_OTHERWISE},
+            )
+    again = _settle(scope, side, done)
+    over = _no_longer_under_way(scope, others, asked_at)
+    read_again = [records[op.record] for op in over if op.record in records]
+    stage(scope, side, read_again, asked_at, cursor=None, force=True)
+    with scope.database.write() as db:
+        scope.fence(db)
+        gone = {op.record for op in over if op.record} - records.keys()
+        _mark_gone(scope, db, side, dict.fromkeys(gone, ""))
+        _take_back(scope, db, over, "its answer was lost; the record was read again instead")
+        told_now = [notes[op.id] for op in over if op.id in notes]
+        scope.ledger.write_audit(db, scope.pass_id, scope.now(), told_now)
+    if again:
+        mark_gone(scope, side, read_records(scope, side, again))
+
+
+_FOUND_DONE = "its answer was lost; the record was found as it was sent"
+_FOUND_OTHERWISE = "its answer was lost, and the record was found neither as it was nor as it was sent"
+
+
+def _found_after(
+    scope: Scope, side: Side, operation: Operation, record: Record, links: dict[int, Link]
+) -> dict[str, Any] | None:
+    """``None`` when a record holds everything that an update was to store; else, by map, what was sent and
+    what is there: empty when the record is as it was before."""
+    own = scope.maps.project(side, record, scope.today(side)).own
+    sent = _values(scope, side, operation, links)
+    entries = scope.maps.by_name
+    if all(same(entries[name], own.get(name), value) for name, value in sent.items()):
+        return None
+    told = {name: operation.body["fields"][name] for name in sent}
+    if not any(changed(entries[name], own.get(name), told[name].get("before")) for name in sent):
+        return {}
+    return {
+        name: {
+            **{key: told[name][key] for key in ("before", "rule", "lost") if key in told[name]},
+            "after": own.get(name),
+            "sent": value,
+        }
+        for name, value in sent.items()
+    }
+
+
+def _remote_now(scope: Scope, side: Side) -> datetime:
+    """The instant by the clock of an end's remote."""
+    return scope.now() + scope.ends[side].skew
+
+
+def _no_longer_under_way(
+    scope: Scope, operations: Sequence[Operation], asked_at: datetime
+) -> list[Operation]:
+    """Those of the operations found undone that cannot be carried out any more; the others stay open, and
+    nothing is done about their links. ``asked_at``: when it was looked, by the remote's clock."""
+    over = [
+        op
+        for op in operations
+        if op.id not in scope.unanswered and (op.sent_at is None or asked_at - op.sent_at >= LATE)
+    ]
+    scope.in_flight.update({op.link for op in operations} - {op.link for op in over})
+    return over
 
 
 # --- sending -------------------------------------------------------------------------------------
@@ -123,11 +221,12 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
                 continue
             ready.append(operation)
             writes.append(_to_write(scope, side, operation, values))
-        scope.ledger.mark_sent(db, [op.id for op in ready], scope.now())
+        scope.ledger.mark_sent(db, [op.id for op in ready], _remote_now(scope, side))
     if not ready:
         return
     try:
-        outcomes = end.session.write(end.remote.name, writes)
+        with sending_only_if(scope.check):
+            outcomes = end.session.write(end.remote.name, writes)
     except AnswerLost:
         raise  # they may have been carried out: they stay sent, and the next pass looks
     except RemoteError as error:
@@ -153,15 +252,10 @@ def _unchanged_since(scope: Scope, side: Side, operations: Sequence[Operation]) 
 
     One that somebody edited since it was read is staged anew, and its operation taken back.
     """
-    end, today = scope.ends[side], scope.today(side)
+    today = scope.today(side)
+    read_at = _remote_now(scope, side)
+    records = _look(scope, side, operations)
     ids = [op.record for op in operations if op.record]
-    batch = max(1, end.remote.capabilities.read_ids_batch)
-    wanted = scope.maps.wanted(side)
-    read_at = scope.now() + end.skew
-    records: dict[str, Record] = {}
-    for start in range(0, len(ids), batch):
-        for record in end.session.read_ids(end.remote.name, ids[start : start + batch], wanted):
-            records[record.id] = record
     with scope.database.read() as db:
         marks = scope.ledger.link_marks(db, side, ids)
     good, edited, gone = [], [], []
@@ -184,6 +278,19 @@ def _unchanged_since(scope: Scope, side: Side, operations: Sequence[Operation]) 
             lost = [*gone, *(op for op, _ in edited)]
             _take_back(scope, db, lost, "the record was edited before the write; it is decided again")
     return good
+
+
+def _look(scope: Scope, side: Side, operations: Sequence[Operation]) -> dict[str, Record]:
+    """The records that these operations are about, as they are now; without those that are gone."""
+    end = scope.ends[side]
+    ids = [op.record for op in operations if op.record]
+    batch = max(1, end.remote.capabilities.read_ids_batch)
+    wanted = scope.maps.wanted(side)
+    return {
+        record.id: record
+        for start in range(0, len(ids), batch)
+        for record in end.session.read_ids(end.remote.name, ids[start : start + batch], wanted)
+    }
 
 
 def _values(scope: Scope, side: Side, operation: Operation, links: Mapping[int, Link]) -> dict[str, Any]:
@@ -230,7 +337,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                 case OutcomeKind.DONE:
                     done.add(operation, outcome)
                 case OutcomeKind.UNKNOWN:
-                    pass
+                    scope.unanswered.add(operation.id)
                 case OutcomeKind.CONFLICT:
                     failures.stale(operation, outcome)
                     stale.append(operation.record or "")

@@ -174,10 +174,10 @@ class Kept:
         self._thread.start()
 
     def check(self) -> None:
-        """Raises :class:`LeaseLost` unless it is still ours: ask before every remote write."""
-        if self._lost.is_set():
+        """Make it last another full time; raises :class:`LeaseLost` when it is no longer ours. Ask before
+        every remote write: a lease that might end while the request goes out would be no protection."""
+        if self._lost.is_set() or not self._leases.renew(self.lease):
             raise _lost(self.lease)
-        self._leases.check(self.lease)
 
     def stop(self) -> None:
         """Renew no more; returns when no renewal is under way."""

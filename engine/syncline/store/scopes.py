@@ -127,6 +127,17 @@ def end_pass(
     )
 
 
+def end_dead_passes(db: Connection, spec: str, pass_id: int, now: datetime) -> None:
+    """End the passes of a spec that never told their end: whoever holds all its leases knows that they are
+    dead, or have lost theirs. ``pass_id``: the one that goes on."""
+    c = t.run.c
+    db.execute(
+        sa.update(t.run)
+        .where(c.spec == spec, c.status == "running", c.id != pass_id)
+        .values(status="failed", reason="its process was killed or stalled", ended=now)
+    )
+
+
 def last_passes(db: Connection, spec: str, limit: int) -> list[dict[str, Any]]:
     """The newest passes of a spec, newest first: id, verb, who, started, ended, status, reason, totals."""
     query = sa.select(t.run).where(t.run.c.spec == spec).order_by(t.run.c.id.desc()).limit(limit)

@@ -238,7 +238,7 @@ operation = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("message", sa.Text, nullable=False, server_default=""),
     sa.Column("made_at", Instant, nullable=False),
-    sa.Column("sent_at", Instant),
+    sa.Column("sent_at", Instant),  # by the clock of the remote that it was sent to
     sa.Column("settled_at", Instant),
     sa.Index("ix_operation_scope_status", "scope", "status", "side", "kind", "id"),
     sa.Index("ix_operation_link", "link"),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from tests.support.memory import MemorySession
 from tests.support.world import SPEC, Pair
 
-from syncline.connect.contract import Lock, Record, State, Write, WriteKind
+from syncline.connect.contract import Lock, Outcome, OutcomeKind, Record, State, Write, WriteKind
 from syncline.store import tables as t
 from syncline.store.database import Database
 
@@ -301,6 +301,149 @@ def test_an_update_whose_answer_is_lost_is_looked_at_again(pair: Pair) -> None:
     pair.run()
     pair.b.lose = lambda write: False
     pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "2"
+    quiet(pair)
+
+
+@pytest.mark.parametrize("returns_stored", [True, False])
+def test_an_update_whose_answer_is_lost_is_told_like_any_other(
+    tmp_path: Path, database: Database, returns_stored: bool
+) -> None:
+    pair = Pair(tmp_path, database, b={"returns_stored": returns_stored})
+    left, right = met(pair)
+    pair.b.lose = lambda write: True
+    pair.a.person("people", left, phone="from a")
+    pair.b.person("people", right, phone="from b")
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "from a"
+    (event,) = events(pair, "updated")
+    assert '"before":"from b"' in event.detail
+    assert '"after":"from a"' in event.detail
+    assert '"lost":"from b"' in event.detail
+    assert "its answer was lost" in event.detail
+    quiet(pair)
+
+
+@pytest.mark.parametrize("kind", ["archive", "delete"])
+def test_a_record_that_left_by_a_write_without_an_answer_is_told(
+    tmp_path: Path, database: Database, kind: str
+) -> None:
+    pair = Pair(tmp_path, database, SPEC + f"    deletes: {{b: {kind}}}\n    limits: {{deletes: none}}\n")
+    left, right = met(pair)
+    pair.b.lose = lambda write: True
+    pair.a.set_state("people", left, State.DELETED)
+    pair.run()
+    (event,) = [e for e in events(pair, f"{kind}d".replace("ee", "e")) if e.side == 1]
+    assert event.record == right
+    assert "its answer was lost" in event.detail
+    quiet(pair)
+
+
+@pytest.mark.parametrize("kind", [WriteKind.CREATE, WriteKind.UPDATE])
+def test_a_write_that_a_remote_gets_round_to_late_is_not_repeated(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, kind: WriteKind
+) -> None:
+    if kind is WriteKind.UPDATE:
+        left, _ = met(pair)
+        pair.a.person("people", left, phone="2")
+    else:
+        pair.a.person("people", name="Acme", phone="2")
+    original, late = MemorySession.write, []
+
+    def write(session: MemorySession, module: str, writes: Any) -> Any:
+        assert not late, "sent again while the first may still be carried out"
+        late.append(lambda: original(session, module, writes))
+        return [Outcome(kind=OutcomeKind.UNKNOWN, id=w.id, message="no answer") for w in writes]
+
+    monkeypatch.setattr(MemorySession, "write", write)
+    pair.run()
+    pair.now += timedelta(minutes=1)
+    pair.run()
+    late[0]()
+    pair.now += timedelta(minutes=3)
+    pair.run()
+    assert [row["phone"] for row in pair.b.rows["people"].values()] == ["2"]
+    quiet(pair)
+
+
+@pytest.mark.parametrize("kind", ["archive", "delete"])
+def test_a_record_that_could_not_leave_at_first_leaves_later(
+    tmp_path: Path, database: Database, kind: str
+) -> None:
+    pair = Pair(tmp_path, database, SPEC + f"    deletes: {{b: {kind}}}\n    limits: {{deletes: none}}\n")
+    left, right = met(pair)
+    pair.b.refuse = lambda write: "not now"
+    pair.a.set_state("people", left, State.DELETED)
+    pair.run()
+    pair.b.refuse = lambda write: None
+    pair.now += timedelta(minutes=6)
+    pair.run()
+    assert pair.b.record("people", right).state.value.startswith(kind)
+    quiet(pair)
+
+
+def test_a_restore_that_did_not_happen_at_first_happens_later(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database, SPEC + "    deletes: {b: archive}\n    limits: {deletes: none}\n")
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.ARCHIVED)
+    pair.run()
+    pair.b.refuse = lambda write: "not now"
+    pair.a.set_state("people", left, State.LIVE)
+    pair.a.person("people", left, phone="7")
+    pair.run()
+    pair.b.refuse = lambda write: None
+    pair.now += timedelta(minutes=6)
+    pair.run()
+    assert pair.b.record("people", right).state is State.LIVE
+    assert pair.b.rows["people"][right]["phone"] == "7"
+    quiet(pair)
+
+
+def test_an_update_whose_fate_cannot_be_told_is_not_claimed(pair: Pair) -> None:
+    left, right = met(pair)
+    pair.a.person("people", left, phone="from a")
+    pair.b.person("people", right, phone="from b")
+
+    def lose(write: Write) -> bool:
+        pair.b.person("people", right, phone="from a person")
+        pair.b.lose = lambda write: False
+        return True
+
+    pair.b.lose = lose
+    pair.run()
+    assert events(pair, "unclear") == []  # it may still be carried out
+    pair.now += timedelta(minutes=3)
+    pair.run()
+    (unclear,) = events(pair, "unclear")
+    assert unclear.record == right
+    for said in ('"sent":"from a"', '"after":"from a person"', '"lost":"from b"'):
+        assert said in unclear.detail
+    (event,) = events(pair, "updated")
+    assert '"lost":"from a person"' in event.detail
+    quiet(pair)
+
+
+def test_an_update_that_never_arrived_is_not_claimed(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    left, right = met(pair)
+    pair.a.person("people", left, phone="2")
+    original, tries = MemorySession.write, []
+
+    def write(session: MemorySession, module: str, writes: Any) -> Any:
+        tries.append(module)
+        if len(tries) == 1:
+            return [Outcome(kind=OutcomeKind.UNKNOWN, id=w.id, message="no answer") for w in writes]
+        return original(session, module, writes)
+
+    monkeypatch.setattr(MemorySession, "write", write)
+    pair.run()
+    assert pair.run().modules["people"]["waiting"] == 1
+    assert len(tries) == 1  # it may still be carried out
+    pair.now += timedelta(minutes=3)
+    pair.run()
+    assert len(tries) == 2
+    assert events(pair, "unclear") == []
+    (event,) = events(pair, "updated")
+    assert "its answer was lost" not in event.detail
     assert pair.b.rows["people"][right]["phone"] == "2"
     quiet(pair)
 

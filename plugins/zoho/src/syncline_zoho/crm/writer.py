@@ -97,8 +97,11 @@ class Writer:
         if not self._trigger:
             params["wf_trigger"] = "false"
         cost = (len(writes) + 9) // 10
-        # deleting again does no harm: a row that is gone already says so
-        reply = self._api.send("DELETE", f"/crm/v8/{module}", params=params, repeatable=True, cost=cost)
+        # deleting again would do no harm, but its answer could not tell our delete from somebody else's
+        try:
+            reply = self._api.send("DELETE", f"/crm/v8/{module}", params=params, repeatable=False, cost=cost)
+        except AnswerLost as error:
+            return _all_unknown(writes, error.what)
         return judge(reply, writes, f"DELETE {module}")
 
 
