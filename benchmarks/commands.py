@@ -31,7 +31,7 @@ def measure(rounds: int) -> dict[str, Any]:
             Command("--help", [SYNCLINE, "--help"], environ),
         ]
         runs = in_turn(commands, rounds)
-    return figures("commands", {"rounds": rounds, "runs": told(runs)})
+    return figures("commands", {"runs": told(runs)})
 
 
 def long_spec() -> str:

@@ -113,4 +113,4 @@ KINDS: dict[str, Sequence[Callable[[Stage, str], Command]]] = {
 def measure(kind: str, size: int, rounds: int) -> dict[str, Any]:
     with stage(size) as at:
         runs = in_turn([make(at, kind) for make in KINDS[kind]], rounds)
-    return figures(kind, {"size": size, "rounds": rounds, "peers": peers.versions(), "runs": told(runs)})
+    return figures(kind, {"size": size, "peers": peers.versions(), "runs": told(runs)})

@@ -73,14 +73,24 @@ class Command:
 
 
 def in_turn(commands: Sequence[Command], rounds: int) -> dict[str, list[Usage]]:
-    """Every command in turn, A B C A B C ...."""
+    """Every command in turn, A B C A B C ...; Ctrl-C ends it after the round that is whole."""
     runs: dict[str, list[Usage]] = {command.name: [] for command in commands}
+    try:
+        _rounds(commands, rounds, runs)
+    except KeyboardInterrupt:
+        whole = min(len(used) for used in runs.values())
+        if not whole:
+            raise
+        return {name: used[:whole] for name, used in runs.items()}
+    return runs
+
+
+def _rounds(commands: Sequence[Command], rounds: int, runs: Mapping[str, list[Usage]]) -> None:
     for number in range(rounds):
         for command in commands:
             used = command.run()
             runs[command.name].append(used)
             say(f"  {number + 1}/{rounds} {command.name}: {used.cpu_s:.2f} s CPU, {used.peak_mib:.0f} MiB")
-    return runs
 
 
 def ratios(of: Sequence[Usage], to: Sequence[Usage]) -> list[float]:

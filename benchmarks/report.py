@@ -212,7 +212,7 @@ def _with_origin(figures: Figures) -> str:
     machine = figures["machine"]
     about = [f"`python3 dev.py bench {figures['benchmark']}`"]
     about += [f"{figures['size']:,} records on each side"] if "size" in figures else []
-    about += [f"{figures['rounds']} rounds"] if "rounds" in figures else []
+    about += [f"rounds: {len(next(iter(figures['runs'].values()))['cpu_s'])}"] if "runs" in figures else []
     about += [f"{figures['at'][:16].replace('T', ' ')} UTC, commit {figures['commit']}"]
     about += [
         f"Python {machine['python']}, {machine['system']}, {machine['cores']} cores, {machine['processor']}"

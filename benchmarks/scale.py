@@ -18,4 +18,4 @@ def measure(name: str, sizes: Sequence[int], rounds: int) -> dict[str, Any]:
         passes = [engine(stack.enter_context(stage(size)), "first") for size in sizes]
         named = [replace(command, name=str(size)) for command, size in zip(passes, sizes, strict=True)]
         runs = in_turn(named, rounds)
-    return figures(name, {"sizes": list(sizes), "rounds": rounds, "runs": told(runs)})
+    return figures(name, {"sizes": list(sizes), "runs": told(runs)})
