@@ -14,13 +14,13 @@ from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from syncline.connect.secrets import redact
 from syncline.errors import SynclineError
 from syncline.privatefile import create_private, private_folder
 from syncline.store.migrations import HEAD, VERSION_TABLE
+from syncline.store.statement import insert_into
 
 #: How long a writer waits for another one, in milliseconds.
 BUSY_MS = 10_000
@@ -133,24 +133,14 @@ def upsert(
         return
     names = [str(column.name) for column in table.primary_key] if keys is None else list(keys)
     taken = [c for c in rows[0] if c not in names] if update is None else list(update)
-    if connection.dialect.name == "sqlite":
-        lite = sqlite.insert(table)
-        values = {name: lite.excluded[name] for name in taken}
-        connection.execute(
-            lite.on_conflict_do_update(index_elements=names, set_=values)
-            if values
-            else lite.on_conflict_do_nothing(index_elements=names),
-            rows,
-        )
-    else:
-        full = postgresql.insert(table)
-        values = {name: full.excluded[name] for name in taken}
-        connection.execute(
-            full.on_conflict_do_update(index_elements=names, set_=values)
-            if values
-            else full.on_conflict_do_nothing(index_elements=names),
-            rows,
-        )
+    insert = insert_into(table, connection.dialect.name)
+    values = {name: insert.excluded[name] for name in taken}
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=names, set_=values)
+        if values
+        else insert.on_conflict_do_nothing(index_elements=names),
+        rows,
+    )
 
 
 # --- opening -------------------------------------------------------------------------------------

@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from syncline.errors import SynclineError
 from syncline.store.database import Database, StoreError
+from syncline.store.statement import insert_into
 from syncline.store.tables import lease
 
 TTL_S = 60.0
@@ -72,8 +72,9 @@ class Leases:
     def acquire(self, key: str) -> Lease | None:
         """Take a lease that is free or has ended; ``None`` when another holds it."""
         now = _now(self._database.dialect)
-        make = sqlite.insert if self._database.dialect == "sqlite" else postgresql.insert
-        insert = make(lease).values(key=key, owner=self._owner, epoch=1, until=now + self._ttl_s)
+        insert = insert_into(lease, self._database.dialect).values(
+            key=key, owner=self._owner, epoch=1, until=now + self._ttl_s
+        )
         take = insert.on_conflict_do_update(
             index_elements=["key"],
             set_={"owner": self._owner, "epoch": lease.c.epoch + 1, "until": now + self._ttl_s},

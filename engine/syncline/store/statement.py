@@ -7,25 +7,38 @@ to the driver as they are, so instants are given and read by :func:`stored_insta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import Connection, Dialect
 
 from syncline import exactjson
 
-#: With parameters by position, which are the cheapest to give.
-_DIALECTS: Mapping[str, Dialect] = {
-    "sqlite": SQLiteDialect_pysqlite(paramstyle="qmark"),
-    "postgresql": PGDialect_psycopg(paramstyle="format"),  # type: ignore[no-untyped-call]
-}
-
 Build = Callable[[str], sa.ClauseElement]
+
+
+@cache
+def _by_position(dialect: str) -> Dialect:
+    """A dialect with parameters by position, the cheapest to give. Only the one in use is loaded."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+        return SQLiteDialect_pysqlite(paramstyle="qmark")
+    from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+    return PGDialect_psycopg(paramstyle="format")  # type: ignore[no-untyped-call]
+
+
+def insert_into(table: sa.Table, dialect: str) -> Any:
+    """An insert that knows ``on_conflict_do_update`` and its like, which each database has in its own way."""
+    if dialect == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    return insert(table)
 
 
 class Statement:
@@ -49,7 +62,9 @@ class Statement:
     def _text(self, dialect: str) -> str:
         if dialect not in self._texts:
             compiled = self._build(dialect).compile(
-                dialect=_DIALECTS[dialect], column_keys=self._names, compile_kwargs={"literal_binds": False}
+                dialect=_by_position(dialect),
+                column_keys=self._names,
+                compile_kwargs={"literal_binds": False},
             )
             order = list(getattr(compiled, "positiontup", None) or [])
             if order != self._names:
@@ -68,9 +83,10 @@ def replace(table: sa.Table, columns: Sequence[str]) -> Statement:
     keys = [str(column.name) for column in table.primary_key]
 
     def build(dialect: str) -> sa.ClauseElement:
-        statement = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+        statement = insert_into(table, dialect)
         values = {name: statement.excluded[name] for name in columns if name not in keys}
-        return statement.on_conflict_do_update(index_elements=keys, set_=values)
+        put: sa.Insert = statement.on_conflict_do_update(index_elements=keys, set_=values)
+        return put
 
     return Statement(" ".join(columns), build)
 
