@@ -27,6 +27,7 @@ VERBS = {
     "apply": "Do what a plan says, or refuse if anything has changed.",
     "sync": "Bring both systems in step now.",
     "push": "Bring one record in step now.",
+    "event": "Take in what a webhook delivered.",
     "status": "Totals, and what waits for whom.",
     "conflicts": "What a person must decide, and deciding it.",
     "log": "The audit log: who did what, when and why.",

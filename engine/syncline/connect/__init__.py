@@ -6,6 +6,7 @@ from syncline.connect.contract import (
     Catalogue,
     Connection,
     Connector,
+    Event,
     Field,
     FieldType,
     Grant,
@@ -30,6 +31,7 @@ from syncline.connect.contract import (
 )
 from syncline.connect.errors import (
     AnswerLost,
+    EventRefused,
     PermissionMissing,
     QuotaExhausted,
     ReconnectNeeded,
@@ -48,6 +50,8 @@ __all__ = [
     "Catalogue",
     "Connection",
     "Connector",
+    "Event",
+    "EventRefused",
     "Field",
     "FieldType",
     "Grant",

@@ -26,6 +26,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from syncline.connect.errors import EventRefused
 from syncline.connect.secrets import redact
 from syncline.printable import one_line
 
@@ -212,6 +213,18 @@ class Page:
     cursor: str
     last: bool
     since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A remote's word that a record has changed: a hint to read it, never what it holds.
+
+    ``id``: the same for every delivery of the same event, ``None`` where the remote tells nothing that is.
+    """
+
+    module: str
+    record: str
+    id: str | None = None
 
 
 # --- what is written -----------------------------------------------------------------------------
@@ -477,6 +490,22 @@ class Connector(ABC):
     @abstractmethod
     def open(self, connection: Connection) -> Session:
         """A session on an authorised connection; makes no call."""
+
+    def events(
+        self,
+        options: Mapping[str, Any],
+        organisation: Organisation,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Sequence[Event]:
+        """What a webhook's delivery says has changed in an organisation, in the delivery's order; other
+        organisations' records and kinds that are no module left out. ``headers``: names in lower case;
+        ``body``: the very bytes that came.
+
+        Raises EventRefused unless the delivery proves, by what ``options`` hold, that the remote sent it;
+        makes no call. A connector without webhooks leaves this as it is.
+        """
+        raise EventRefused(f"{self.title} sends no webhooks", fix="its changes are read by every pass")
 
     @abstractmethod
     def sandbox(self, settings: SandboxSettings) -> Sandbox:

@@ -50,6 +50,10 @@ class WrongOrganisation(RemoteError):
     """The connection answers for another organisation than the one it was made for."""
 
 
+class EventRefused(RemoteError):
+    """A delivery that is not the remote's own word: a wrong signature, a wrong token, no webhook at all."""
+
+
 class RemoteProtocolError(RemoteError):
     """The remote said something this connector cannot make sense of: a bug, here or there."""
 

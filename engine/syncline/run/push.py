@@ -7,11 +7,11 @@ from typing import Any
 from syncline.errors import SynclineError
 from syncline.mapping.module import Side
 from syncline.run.passes import Report, run_prepared
-from syncline.run.reading import read_records
+from syncline.run.reading import read_pairs
 from syncline.run.scope import Scope
 from syncline.run.sync import outcome, recorded_pass
 from syncline.run.workspace import Workspace
-from syncline.run.writing import mark_gone, recover
+from syncline.run.writing import recover
 
 
 def push(
@@ -30,7 +30,7 @@ def push(
         scope = next(scope for scope in scopes if scope.name == module)
         scope.insist = True
         recover(scope)
-        _read(scope, _side(scope, record, system), record)
+        read_pairs(scope, _side(scope, record, system), [record])
         run_prepared([scope], [scope], result, report, whole=False)
     told = outcome(workspace, pass_id, result)
     with workspace.database.read() as db:
@@ -40,19 +40,6 @@ def push(
                 told["record"] = {"id": record, "status": row.status, "reason": row.reason}
     told.setdefault("record", {"id": record, "status": "in step", "reason": ""})
     return told
-
-
-def _read(scope: Scope, side: Side, record: str) -> None:
-    """Stage the record and the one it is linked with, as they are now."""
-    with scope.database.read() as db:
-        link = scope.ledger.links_of(db, side, [record]).get(record)
-    for end in Side:
-        wanted = record if end is side else link.ids[end] if link is not None else None
-        if wanted is None:
-            continue
-        gone = read_records(scope, end, [wanted])
-        if gone and link is not None:
-            mark_gone(scope, end, gone)
 
 
 def _side(scope: Scope, record: str, system: str | None) -> Side:

@@ -75,6 +75,18 @@ def read_records(scope: Scope, side: Side, ids: Sequence[str]) -> set[str]:
     return set(ids) - found
 
 
+def read_pairs(scope: Scope, side: Side, records: Sequence[str]) -> None:
+    """Stage these records, and those that they are linked with, as they are now; one that the remote no
+    longer has as deleted, which the module's rule then decides about."""
+    with scope.database.read() as db:
+        links = scope.ledger.links_of(db, side, records)
+    others = [i for link in links.values() if (i := link.ids[side.other]) is not None]
+    for end, ids in ((side, records), (side.other, others)):
+        gone = sorted(read_records(scope, end, ids))
+        missing = [Record(id=record, version="", values={}, state=State.DELETED) for record in gone]
+        stage(scope, end, missing, scope.now() + scope.ends[end].skew, cursor=None)
+
+
 def recheck_due(scope: Scope) -> None:
     """Look again at the records whose day has come though nobody changed them, or that were locked when
     something was to be written there."""

@@ -19,6 +19,7 @@ from syncline.connect.errors import ReconnectNeeded, WrongOrganisation
 from syncline.connect.http import HttpClient
 from syncline.connect.oauth import Client, TokenEndpoint
 from syncline.connect.plugins import Plugins
+from syncline.connect.secrets import register
 from syncline.connect.tokens import TokenKeeper
 from syncline.connect.waiting import Waiting
 from syncline.errors import SynclineError
@@ -141,6 +142,9 @@ class Workspace:
     def options(self, system: System) -> dict[str, Any]:
         """The connector's options with every environment name looked up; raises SpecError at its place."""
         options = {name: _resolved(value, self.environ) for name, value in system.options.items()}
+        # What comes from the environment is there because nobody is to read it.
+        found = (options[name] for name, value in system.options.items() if isinstance(value, EnvText))
+        register(*found, lasting=True)
         if system.base_url is not None:
             options["base_url"] = system.base_url.value(self.environ).rstrip("/")
         return options

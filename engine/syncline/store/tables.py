@@ -96,6 +96,14 @@ call = sa.Table(
     sa.Index("ix_call_account_at", "account", "at"),
 )
 
+heard = sa.Table(
+    "heard",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),  # connector + organisation
+    sa.Column("event", sa.Text, primary_key=True),  # its id, as the connector tells it
+    sa.Column("at", Instant, nullable=False),
+)
+
 # --- what is known of two ledgers ----------------------------------------------------------------
 
 scope = sa.Table(

@@ -1,6 +1,15 @@
 """What every sandbox is built from: a server, a virtual clock, tables, faults and a made-up business."""
 
-from syncline.connect.sandbox.app import App, Reply, Request, Route, Sandbox, SandboxSettings, Switches
+from syncline.connect.sandbox.app import (
+    App,
+    Delivery,
+    Reply,
+    Request,
+    Route,
+    Sandbox,
+    SandboxSettings,
+    Switches,
+)
 from syncline.connect.sandbox.clock import VirtualClock
 from syncline.connect.sandbox.faults import Fault, FaultKind
 from syncline.connect.sandbox.server import SandboxServer
@@ -10,6 +19,7 @@ from syncline.connect.sandbox.world import Company, Invoice, InvoiceLine, Produc
 __all__ = [
     "App",
     "Company",
+    "Delivery",
     "Fault",
     "FaultKind",
     "Invoice",

@@ -79,6 +79,14 @@ class Reply:
         return Reply(302, b"", {"Location": url})
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A webhook's request as the remote sends it."""
+
+    headers: Mapping[str, str]
+    body: bytes
+
+
 Handler = Callable[[Request], Reply]
 
 
@@ -154,6 +162,8 @@ class Sandbox(App):
         super().__init__(Tables(file), settings.clock)
         self.settings = settings
         self.switches: Switches = self.default_switches()
+        #: what the remote would have sent to a webhook, oldest first, once it has one (a switch of its own)
+        self.deliveries: list[Delivery] = []
         self.effects: Counter[str] = Counter()
 
     def default_switches(self) -> Switches:

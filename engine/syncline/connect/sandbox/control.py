@@ -14,8 +14,9 @@ _FAULT_FIELDS = ("method", "path", "skip", "times", "status", "delay_s", "name",
 
 
 class Control(App):
-    """Serves ``/requests``, ``/faults``, ``/switches``, ``/clock``, ``/records``, ``/act`` for sandboxes by
-    the name of their connector. Replies are JSON; a mistake is answered 400 with ``error``."""
+    """Serves ``/requests``, ``/faults``, ``/switches``, ``/clock``, ``/records``, ``/act``, ``/deliveries``
+    for sandboxes by the name of their connector. Replies are JSON; a mistake is answered 400 with
+    ``error``."""
 
     def __init__(self, servers: Mapping[str, SandboxServer], sandboxes: Mapping[str, Sandbox]) -> None:
         super().__init__(Tables())
@@ -35,6 +36,7 @@ class Control(App):
             Route("POST", "/clock", _checked(self._advance)),
             Route("GET", "/records/{system}/{module}", _checked(self._records)),
             Route("POST", "/act", _checked(self._act)),
+            Route("DELETE", "/deliveries", self._take_deliveries),
         ]
 
     def not_found(self, request: Request) -> Reply:
@@ -119,6 +121,16 @@ class Control(App):
             record = sandbox.act(told["action"], told["module"], told.get("id"), told.get("values") or {})
             sandbox.tables.save()
         return Reply.json({"record": record})
+
+    def _take_deliveries(self, request: Request) -> Reply:
+        taken = []
+        for name, sandbox in self._sandboxes.items():
+            with sandbox.lock:
+                found, sandbox.deliveries = sandbox.deliveries, []
+            taken += [
+                {"system": name, "headers": dict(each.headers), "body": each.body.decode()} for each in found
+            ]
+        return Reply.json({"deliveries": taken})
 
     def _sandbox(self, name: Any) -> Sandbox:
         if name not in self._sandboxes:

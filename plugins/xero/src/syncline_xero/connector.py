@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syncline.connect import Catalogue, Connection, Connector, Grant, Limits, OAuth, Session
+from syncline.connect import (
+    Catalogue,
+    Connection,
+    Connector,
+    Event,
+    Grant,
+    Limits,
+    OAuth,
+    Organisation,
+    Session,
+)
 from syncline_xero.catalogue import CATALOGUE
 from syncline_xero.hosts import hosts_of
 
@@ -49,7 +59,12 @@ class XeroConnector(Connector):
                 "minItems": 1,
                 "uniqueItems": True,
                 "description": "OAuth scopes to ask for in place of the usual ones.",
-            }
+            },
+            "webhook_key": {
+                "type": "string",
+                "description": "The key of the application's webhook, as ${env:NAME}: deliveries are taken if"
+                " they are signed with it.",
+            },
         },
     }
 
@@ -76,6 +91,17 @@ class XeroConnector(Connector):
         from syncline_xero.session import XeroSession
 
         return XeroSession(connection)
+
+    def events(
+        self,
+        options: Mapping[str, Any],
+        organisation: Organisation,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Sequence[Event]:
+        from syncline_xero.events import read_events
+
+        return read_events(str(options.get("webhook_key") or ""), organisation, headers, body)
 
     def sandbox(self, settings: SandboxSettings) -> Sandbox:
         from syncline_xero.sandbox import XeroSandbox

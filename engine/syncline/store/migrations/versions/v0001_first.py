@@ -106,6 +106,13 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "heard",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account", "event", name=op.f("pk_heard")),
+    )
+    op.create_table(
         "cursor",
         sa.Column("scope", ID, nullable=False),
         sa.Column("side", sa.SmallInteger(), nullable=False),

@@ -25,6 +25,8 @@ class Collection:
         self.table = table
         self.id_field = id_field
         self.changes = 0
+        #: told of every row stored: its id, and whether it is new
+        self.listener: Callable[[str, bool], None] = lambda record_id, new: None
         self._index_keys = dict(indexes)
         self._indexes: dict[str, dict[Any, dict[str, None]]] = {name: {} for name in indexes}
         self._ids: list[str] = []
@@ -71,6 +73,7 @@ class Collection:
             self._index(row)
         self.table.put(record_id, row)
         self.changes += 1
+        self.listener(record_id, old is None)
 
     def delete(self, record_id: str) -> None:
         old = self.table.get(record_id)

@@ -12,6 +12,7 @@ refresh_grace         True    the previous refresh token works for 30 more minut
 day_limit             5000    calls a day and organisation
 visibility_delay_s    0       lists without IDs show changes this many seconds late
 ignore_modified_since False   If-Modified-Since is ignored: every list is whole
+webhook_key           ""      the key of a webhook; while set, changes of contacts and invoices are delivered
 high_volume           100000  more records than this need paging and optimised fields
 ===================== ======= ====================================================================
 
@@ -21,12 +22,24 @@ high_volume           100000  more records than this need paging and optimised f
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from syncline.connect.sandbox import Reply, Request, Route, Sandbox, SandboxSettings, Switches, World
+from syncline.connect.sandbox import (
+    Delivery,
+    Reply,
+    Request,
+    Route,
+    Sandbox,
+    SandboxSettings,
+    Switches,
+    World,
+)
+from syncline_xero.events import sign
 from syncline_xero.sandbox.ledger import Ledger
 from syncline_xero.sandbox.limits import RateLimits, too_many
 from syncline_xero.sandbox.oauth import (
@@ -67,6 +80,7 @@ class XeroSandbox(Sandbox):
         super().__init__(settings)
         self._known = self.tables.table("organisations")
         self._organisations: dict[str, Organisation] = {}
+        self._events = 0
         self.oauth = OAuthServer(self.tables, self.clock, self.switches, self._tenants)
         self.limits = RateLimits(self.clock, self.switches, enforced=settings.limits)
         self.replays = Replays(self.tables.table("replays"), self.clock)
@@ -83,10 +97,39 @@ class XeroSandbox(Sandbox):
             "visibility_delay_s": 0,
             "ignore_modified_since": False,
             "high_volume": 100_000,
+            "webhook_key": "",
         }
 
     def _open(self, ledger: Ledger) -> None:
         self._organisations[ledger.tenant] = Organisation(ledger, self.clock, self.switches)
+        ledger.contacts.listener = partial(self._deliver, ledger.tenant, "CONTACT")
+        ledger.invoices.listener = partial(self._deliver, ledger.tenant, "INVOICE")
+
+    def _deliver(self, tenant: str, category: str, record_id: str, new: bool) -> None:
+        """One event a delivery, as Xero's documents have it (Webhooks, Overview); one webhook an
+        application."""
+        key = str(self.switches["webhook_key"])
+        if not key:
+            return
+        self._events += 1
+        event = {
+            "resourceUrl": f"https://api.xero.com{API}/{category.title()}s/{record_id}",
+            "resourceId": record_id,
+            "eventDateUtc": self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
+            "eventType": "CREATE" if new else "UPDATE",
+            "eventCategory": category,
+            "tenantId": tenant,
+            "tenantType": "ORGANISATION",
+        }
+        told = {"events": [event], "firstEventSequence": self._events, "lastEventSequence": self._events}
+        body = json.dumps({**told, "entropy": uuid.uuid4().hex}).encode()
+        self.deliveries.append(Delivery({"x-xero-signature": sign(key, body)}, body))
+
+    def intent_to_receive(self) -> list[Delivery]:
+        """What Xero sends to a new webhook: empty events, one rightly and one wrongly signed."""
+        body = b'{"events": [], "firstEventSequence": 0, "lastEventSequence": 0, "entropy": "X"}'
+        key = str(self.switches["webhook_key"])
+        return [Delivery({"x-xero-signature": sign(by, body)}, body) for by in (key, f"not {key}")]
 
     def _tenants(self) -> list[tuple[str, str]]:
         return [(row["id"], row["name"]) for row in self._known]

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syncline.connect import Catalogue, Connection, Connector, Limits, OAuth, Session
+from syncline.connect import (
+    Catalogue,
+    Connection,
+    Connector,
+    Event,
+    Limits,
+    OAuth,
+    Organisation,
+    Session,
+)
 from syncline_zoho.crm.fields import standard_catalogue
 from syncline_zoho.datacenters import DATA_CENTERS, DEFAULT
 from syncline_zoho.oauth import make_oauth
@@ -51,6 +60,15 @@ class ZohoCrmConnector(Connector):
                 "uniqueItems": True,
                 "default": [],
             },
+            "notification_token": {
+                "type": "string",
+                "description": "The token that a notification channel was opened with, as ${env:NAME}:"
+                " deliveries are taken if they hold it.",
+            },
+            "notification_channel": {
+                "type": "string",
+                "description": "The channel's id; any when it is not set.",
+            },
         },
     }
 
@@ -64,6 +82,17 @@ class ZohoCrmConnector(Connector):
         from syncline_zoho.crm.session import ZohoCrmSession
 
         return ZohoCrmSession(connection)
+
+    def events(
+        self,
+        options: Mapping[str, Any],
+        organisation: Organisation,
+        headers: Mapping[str, str],
+        body: bytes,
+    ) -> Sequence[Event]:
+        from syncline_zoho.crm.events import read_events
+
+        return read_events(options, body)
 
     def sandbox(self, settings: SandboxSettings) -> Sandbox:
         from syncline_zoho.crm.sandbox import ZohoCrmSandbox

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from importlib import resources
 from typing import Any
@@ -37,6 +37,8 @@ class Organisation:
         self.clock = settings.clock
         self.switches = switches
         self.effects: Counter[str] = Counter()
+        #: told of every change of a record: module, id, operation
+        self.listener: Callable[[str, str, str], None] = lambda module, record_id, operation: None
         self.tables = tables
         self.facts: dict[str, Any] = msgspec.json.decode(
             (resources.files("syncline_zoho.crm.sandbox") / "data" / "organisation.json").read_bytes()
@@ -162,12 +164,14 @@ class Organisation:
         return None if store is None else store.live.get(record_id)
 
     def put(self, module: str, row: Row) -> None:
+        operation = "update" if self.find(module, row["id"]) else "insert"
         self.stores[module].put(
             row,
             now=self.clock.timestamp(),
             list_lag_s=float(self.switches["visibility_delay_s"]),
             search_lag_s=float(self.switches["search_lag_s"]),
         )
+        self.listener(module, row["id"], operation)
 
     def remove(self, module: str, record_id: str, by: str) -> Row:
         """Move a record to the recycle bin; raises ``KeyError`` when there is none."""
@@ -181,6 +185,7 @@ class Organisation:
         store.bin.put(
             record_id, {"row": row, "type": "recycle", "deleted_time": self.stamp(), "deleted_by": by}
         )
+        self.listener(module, record_id, "delete")
         return row
 
     def restore(self, module: str, record_id: str) -> Row:

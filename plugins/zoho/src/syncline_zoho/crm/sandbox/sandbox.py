@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from syncline.connect.sandbox import Reply, Request, Route, Sandbox, SandboxSettings, Switches, World
+from syncline.connect.sandbox import (
+    Delivery,
+    Reply,
+    Request,
+    Route,
+    Sandbox,
+    SandboxSettings,
+    Switches,
+    World,
+)
 from syncline_zoho.crm.sandbox.batches import RecordWrites
 from syncline_zoho.crm.sandbox.bulk import BulkRead
 from syncline_zoho.crm.sandbox.errors import Refused, RowError, error_body
@@ -35,7 +45,8 @@ class ZohoCrmSandbox(Sandbox):
     and queries; ``credits`` 55,000: the daily allowance; ``workflow`` True: a rule that edits a record a
     second after any write that lets workflows run; ``restore_moves_time`` True; ``unknown_id`` 204 (or
     400): get by an unknown id; ``ignore_where`` False: a query's condition on Modified_Time is passed over;
-    ``deleted_none`` 204 (or 304); ``coql_line_tax`` serve (or refuse).
+    ``deleted_none`` 204 (or 304); ``coql_line_tax`` serve (or refuse);
+    ``notification_token`` "": while set, every change is delivered through the channel 1000001 with it.
     """
 
     name = "zoho-crm"
@@ -58,6 +69,7 @@ class ZohoCrmSandbox(Sandbox):
         self._writes = RecordWrites(self.org, self._renderer, self._gate)
         self._settings = Settings(self.org, self._renderer)
         self._bulk = BulkRead(self.org, self._renderer, self._gate)
+        self.org.listener = self._deliver
 
     def default_switches(self) -> Switches:
         return {
@@ -77,6 +89,7 @@ class ZohoCrmSandbox(Sandbox):
             "deleted_none": "204",
             "coql_line_tax": "serve",
             "ignore_where": False,
+            "notification_token": "",
         }
 
     # --- requests ---------------------------------------------------------------------------------
@@ -127,6 +140,23 @@ class ZohoCrmSandbox(Sandbox):
         if name == "unavailable":
             return Reply.json(error_body("INTERNAL_ERROR", "Internal Server Error"), 500)
         raise KeyError(name)
+
+    def _deliver(self, module: str, record_id: str, operation: str) -> None:
+        token = self.switches["notification_token"]
+        if not token:
+            return
+        told = {
+            "server_time": int(self.clock.timestamp() * 1000) + len(self.deliveries),
+            "module": module,
+            "operation": operation,
+            "ids": [record_id],
+            "affected_fields": [],
+            "channel_id": "1000001",
+            "token": token,
+            "resource_uri": f"https://www.zohoapis.com/crm/v2/{module}",
+            "query_params": {},
+        }
+        self.deliveries.append(Delivery({"Content-Type": "application/json"}, json.dumps(told).encode()))
 
     # --- what the outside is told -----------------------------------------------------------------
 
