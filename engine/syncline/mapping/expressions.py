@@ -104,6 +104,8 @@ class View(Mapping[str, Any]):
         if isinstance(value, dict):
             return View(value, None)
         if isinstance(value, list):
+            if len(value) > MAX_ITEMS:
+                raise ExpressionError(f"the list has more than {MAX_ITEMS} items")
             return [View(row, None) if isinstance(row, dict) else row for row in value]
         return value
 
@@ -290,6 +292,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(__obj, Macro):
             return str(__obj(*args, **kwargs))
         if isinstance(bound, str) and getattr(__obj, "__name__", "") in _TEXT_METHODS:
+            sized(bound)  # a remote may send megabytes, and their parts would take a hundred times as much
             if any(isinstance(arg, str) and len(arg) > _MAX_ARGUMENT for arg in (*args, *kwargs.values())):
                 raise ExpressionError(f"a method of text takes at most {_MAX_ARGUMENT} characters")
             result = __obj(*args, **kwargs)

@@ -14,7 +14,7 @@ from syncline.connect.contract import Field, FieldType, Item, Items, Record, Rem
 from syncline.mapping.canonical import Canonical, canonical, check_storable, holds
 from syncline.mapping.expressions import Compiled, ExpressionError, Expressions, View
 from syncline.mapping.fields import field_at
-from syncline.mapping.filters import text
+from syncline.mapping.filters import MAX_ITEMS, text
 from syncline.mapping.missing import MISSING
 from syncline.mapping.paths import Getter, Path, parse_path
 from syncline.spec.model import Direction, FieldMap, Module
@@ -418,6 +418,9 @@ def _project_list(
             return
     if rows is not None and not isinstance(rows, (list, tuple)):
         result.faults[entry.name] = "it is not a list"
+        return
+    if rows is not None and len(rows) > MAX_ITEMS:
+        result.faults[entry.name] = f"the list has more than {MAX_ITEMS} items"
         return
     item_id = end.field.item_id if end.field else None
     items = []
