@@ -163,9 +163,7 @@ def _state(workspace: Workspace) -> tuple[Database | None, Check]:
 
 
 def _key(workspace: Workspace, database: Database, environ: Mapping[str, str]) -> tuple[Check, Vault | None]:
-    file = sqlite_file(workspace.state_url)
-    folder = file.parent if file is not None else (workspace.file.parent / ".syncline").resolve()
-    path = folder / "key"
+    path = workspace.key_file
     try:
         vault = Vault(database, load_cipher(environ, path, create=False))
         saved = vault.all(workspace.spec.name)

@@ -170,11 +170,16 @@ class Workspace:
     def database(self) -> Database:
         return self._stack.enter_context(open_store(self.state_url))
 
-    @cached_property
-    def vault(self) -> Vault:
+    @property
+    def key_file(self) -> Path:
+        """Where the key is when the environment has none: beside a SQLite state, else beside the spec."""
         file = sqlite_file(self.state_url)
         folder = file.parent if file is not None else (self.file.parent / ".syncline").resolve()
-        return Vault(self.database, load_cipher(self.environ, folder / "key"))
+        return folder / "key"
+
+    @cached_property
+    def vault(self) -> Vault:
+        return Vault(self.database, load_cipher(self.environ, self.key_file))
 
     @cached_property
     def leases(self) -> Leases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,9 +26,13 @@ _HOW_TO_MAKE_ONE = (
 class Cipher:
     """Encrypts with the first of its keys, decrypts with any of them."""
 
-    def __init__(self, keys: Sequence[str], source: str) -> None:
-        """``source``: where the keys come from, for messages. Raises :class:`StoreError` for a bad key."""
+    def __init__(
+        self, keys: Sequence[str], source: str, *, again: Callable[[], Sequence[str]] | None = None
+    ) -> None:
+        """``source``: where the keys come from, for messages. ``again``: reads them anew, since another
+        process may have changed the key while this one works. Raises :class:`StoreError` for a bad key."""
         self._source = source
+        self._again = again
         if not keys:
             raise StoreError(f"{source} holds no key", fix=_HOW_TO_MAKE_ONE)
         register(*keys)
@@ -49,6 +53,8 @@ class Cipher:
         try:
             return self._fernet().decrypt(secret).decode()
         except InvalidToken as error:
+            if self._read_again():
+                return self.decrypt(secret)
             raise self._wrong() from error
 
     def rotated(self, secret: bytes) -> bytes:
@@ -59,6 +65,23 @@ class Cipher:
             return self._fernet().rotate(secret)
         except InvalidToken as error:
             raise self._wrong() from error
+
+    @property
+    def source(self) -> str:
+        return self._source
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._keys)
+
+    def _read_again(self) -> bool:
+        """Whether there are other keys by now."""
+        keys = tuple(self._again()) if self._again is not None else self._keys
+        if keys == self._keys:
+            return False
+        register(*keys)
+        self._keys, self._built = keys, None
+        return True
 
     def _fernet(self) -> MultiFernet:
         if self._built is None:
@@ -94,7 +117,7 @@ def load_cipher(environ: Mapping[str, str], key_file: Path, *, create: bool = Tr
         return Cipher(from_environ, KEY_VARIABLE)
     if create:
         _make_key_file(key_file)
-    return Cipher(_read_key_file(key_file), f"the key file {key_file}")
+    return _of_file(key_file)
 
 
 def new_key() -> str:
@@ -110,13 +133,17 @@ def prepend_key(key_file: Path, key: str) -> Cipher:
     (:meth:`syncline.store.vault.Vault.rotate`), then :func:`drop_old_keys`.
     """
     _replace_key_file(key_file, [key, *_read_key_file(key_file)])
-    return Cipher(_read_key_file(key_file), f"the key file {key_file}")
+    return _of_file(key_file)
 
 
 def drop_old_keys(key_file: Path) -> Cipher:
     """Keep only the key that encrypts; the last step of changing the key."""
     _replace_key_file(key_file, _read_key_file(key_file)[:1])
-    return Cipher(_read_key_file(key_file), f"the key file {key_file}")
+    return _of_file(key_file)
+
+
+def _of_file(path: Path) -> Cipher:
+    return Cipher(_read_key_file(path), f"the key file {path}", again=lambda: _read_key_file(path))
 
 
 def _read_key_file(path: Path) -> list[str]:

@@ -106,6 +106,12 @@ class Leases:
             return None
         return Holder(owner=found[0], epoch=found[1], left_s=float(found[2]))
 
+    def held(self) -> list[str]:
+        """The keys of every lease that somebody holds now."""
+        query = sa.select(lease.c.key).where(lease.c.until > _now(self._database.dialect))
+        with self._database.read() as connection:
+            return sorted(connection.execute(query).scalars())
+
     def check(self, held: Lease) -> None:
         """Raises :class:`LeaseLost` unless it is ours and has not ended: ask before every remote write."""
         holder = self.holder(held.key)

@@ -15,7 +15,7 @@ from syncline.connect.contract import Account, Grant, Organisation
 from syncline.connect.errors import ReconnectNeeded, RemoteUnavailable
 from syncline.connect.oauth import Tokens
 from syncline.connect.tokens import SavedTokens
-from syncline.store.database import Database, upsert
+from syncline.store.database import Database, StoreError, upsert
 from syncline.store.lease import LeaseBusy, Leases
 from syncline.store.tables import connection as table
 
@@ -132,20 +132,27 @@ class Vault:
         """The tokens of one connection, for a :class:`~syncline.connect.tokens.TokenKeeper`."""
         return VaultTokens(self._database, self._cipher, connection_id)
 
-    def rotate(self) -> int:
-        """Encrypt every secret anew under the cipher's first key, all or none; returns how many."""
+    def rotate(self, spec: str) -> int:
+        """Encrypt every secret anew under the cipher's first key, all or none; returns how many.
+
+        A state may be shared by specs that keep keys of their own: what cannot be decrypted is theirs and is
+        left, unless it is of ``spec``. Raises :class:`StoreError` for that.
+        """
+        count = 0
         with self._database.write() as connection:
-            query = sa.select(table.c.id, table.c.secret)
+            query = sa.select(table.c.id, table.c.spec, table.c.secret)
             if self._database.dialect == "postgresql":
                 query = query.with_for_update()
-            rows = connection.execute(query).all()
-            for row in rows:
-                connection.execute(
-                    sa.update(table)
-                    .where(table.c.id == row.id)
-                    .values(secret=self._cipher.rotated(row.secret))
-                )
-        return len(rows)
+            for row in connection.execute(query).all():
+                try:
+                    secret = self._cipher.rotated(row.secret)
+                except StoreError:
+                    if row.spec == spec:
+                        raise
+                    continue
+                connection.execute(sa.update(table).where(table.c.id == row.id).values(secret=secret))
+                count += 1
+        return count
 
 
 class VaultTokens:

@@ -334,8 +334,8 @@ def test_changing_the_key_re_encrypts_everything(database: Database, server: Tok
     with pytest.raises(StoreError, match="another key"):
         vault_of(database, new).tokens(store_id).read()
     with pytest.raises(StoreError, match="another key"):
-        vault_of(database, new).rotate()
-    assert vault_of(database, new, KEY).rotate() == 2
+        vault_of(database, new).rotate("acme")
+    assert vault_of(database, new, KEY).rotate("acme") == 2
     assert vault_of(database, new).tokens(store_id).read().tokens.access_token == "canary-access-000001"
     with pytest.raises(StoreError, match="another key"):
         vault_of(database).tokens(store_id).read()
