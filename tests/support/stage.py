@@ -81,9 +81,11 @@ class Stage:
         limits: bool = False,
         spec: str | None = None,
         patient: bool = True,
+        ahead: Mapping[str, float] | None = None,
     ) -> None:
         """``data``: as ``syncline sandbox --data`` has it; ``spec``: its text, else the example's.
-        ``patient``: the engine really waits where it must; otherwise waiting moves the clocks of all."""
+        ``patient``: the engine really waits where it must; otherwise waiting moves the clocks of all.
+        ``ahead``: by system, by how many seconds its clock is wrong."""
         self.folder = folder
         self.spec = folder / "acme.yaml"
         if spec is None:
@@ -91,6 +93,7 @@ class Stage:
         else:
             self.spec.write_text(spec, encoding="utf-8")
         self.clock = VirtualClock()
+        self._clocks = [self.clock]
         self._engine_ahead = timedelta()
         self.slept: list[float] = []
         self._waiting = (
@@ -100,7 +103,12 @@ class Stage:
         self.systems: dict[str, System] = {}
         world = make_world(data)
         for name, (connector, _) in SYSTEMS.items():
-            settings = SandboxSettings(limits=limits, clock=self.clock)
+            clock = self.clock
+            if wrong := (ahead or {}).get(name):
+                clock = VirtualClock()
+                clock.advance(wrong)
+                self._clocks.append(clock)
+            settings = SandboxSettings(limits=limits, clock=clock)
             sandbox = installed_plugins().connectors[connector].sandbox(settings)
             sandbox.seed(world)
             server = SandboxServer(sandbox)
@@ -169,7 +177,8 @@ class Stage:
     def later(self, by: timedelta) -> None:
         """Let time go by, for the engine and for both systems."""
         self._engine_ahead += by
-        self.clock.advance(by.total_seconds())
+        for clock in self._clocks:
+            clock.advance(by.total_seconds())
 
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

@@ -91,7 +91,8 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
     groups, last = ledger.key_groups(db, rule, after, BATCH)
     agree = [scope.maps.by_name[name] for name in match.agree]
     pairs, notes, questions, resting, clear = [], [], [], [], []
-    now, was_unclear = scope.now(), ledger.count_questions(db).get("ambiguous", 0) > 0
+    asked = ledger.count_questions(db)
+    now, was_unclear = scope.now(), asked.get("ambiguous", 0) + asked.get("taken", 0) > 0
     ids = [[record for group in groups for record in (group[1], group[2])[side]] for side in Side]
     staged = [ledger.staged(db, side, ids[side]) for side in Side]
     people = [_candidates(scope, db, side, ids[side], staged[side], agree) for side in Side]
@@ -103,7 +104,8 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
             link = scope.new_link(left_id, right_id, {"rule": rule, "key": key})
             pairs.append(_Pair(link, [staged[0][left_id], staged[1][right_id]]))
             if was_unclear:
-                clear += [("ambiguous", f"0:{left_id}"), ("ambiguous", f"1:{right_id}")]
+                for kind in ("ambiguous", "taken"):
+                    clear += [(kind, f"0:{left_id}"), (kind, f"1:{right_id}")]
             detail = {"rule": str(match.place), "key": key, "left": left_id, "right": right_id}
             notes.append(Audit(event="linked", link=link.id, detail=detail))
         for (side, record), others in found.unclear.items():
@@ -504,8 +506,7 @@ class _Batch:
     def _merge(self, pair: _Pair) -> None:
         scope = self.scope
         systems = {end.system: Side(side) for side, end in enumerate(scope.ends)}
-        left, right = pair.rows
-        newer = newer_side(left.modified if left else None, right.modified if right else None)
+        newer = self._newer(pair)
         merge = merge_pair(
             scope.maps.entries,
             lambda entry, side: self._edit(pair, entry, side),
@@ -529,6 +530,16 @@ class _Batch:
         rest = locked or taken or merge.uncompared or _outstanding(merge)
         written = self._write(pair, merge, alone=not rest)
         self._conclude(pair, merge, locked, taken, written=written, again=again)
+
+    def _newer(self, pair: _Pair) -> Side | None:
+        """The end that was changed last, as if both remotes' clocks were right; ours does not count."""
+        skews = [end.skew for end in self.scope.ends]
+        left, right = (
+            row.modified - skew if row is not None and row.modified is not None else None
+            for row, skew in zip(pair.rows, skews, strict=True)
+        )
+        # How wrong a clock is, is only known to the whole seconds in which remotes tell the time.
+        return newer_side(left, right, 3.0 if any(skews) else 1.0)
 
     def _edit(self, pair: _Pair, entry: MapEntry, side: Side) -> Edit:
         link, row, name = pair.link, pair.rows[side], entry.name
