@@ -135,6 +135,8 @@ def decide(
         assert known.scope is not None
         open_now = {one.id for one in decisions(db, known.scope, "field", "fate", "match")}
         asked = {one.subject for one in questions(db, known.scope, KINDS, 1_000_000)}
+        if decision.kind == "match" and known.ledger.links_of(db, at[0], [at[1]]):
+            open_now.discard(decision.id)  # the next pass forgets it
     told["carried_out"] = decision.id not in open_now and decision.subject not in asked
     if not told["carried_out"]:
         record = told["outcome"]["record"]
