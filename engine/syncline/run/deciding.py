@@ -82,7 +82,8 @@ def apply_matches(scope: Scope, db: Connection) -> None:
         linked = ledger.links_of(db, side, [record]).get(record)
         if linked is not None or row is None or row.condition != "live":
             done.append(decision.id)
-            if linked is None or "other" in decision.detail:
+            wanted = decision.detail.get("other")
+            if linked is None or (wanted is not None and linked.ids[side.other] != wanted):
                 audit.append(_overtaken(decision))
         elif "other" in decision.detail:
             done.append(decision.id)
