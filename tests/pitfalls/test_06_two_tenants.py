@@ -13,6 +13,7 @@ from syncline.store.database import open_store
 
 @pytest.fixture
 def in_step(stage: Stage) -> Stage:
+    stage.crm.sandbox.switches["workflow"] = False  # nobody but us, and nothing by itself
     account = {"Account_Name": "Harbour Bakery", "Phone": "111"}
     stage.crm.act("create", "Accounts", None, account)
     stage.sync()

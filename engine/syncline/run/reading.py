@@ -155,7 +155,9 @@ def stage_projected(
         keys[record.id] = projection.keys if record.state is State.LIVE else ()
     scope.ledger.save_staged(db, rows)
     scope.ledger.unstage(db, gone)
-    scope.ledger.withdraw(db, [(kind, f"{s}:{record}") for s, record in gone for kind in ("ambiguous", "taken")])
+    scope.ledger.withdraw(
+        db, [(kind, f"{s}:{record}") for s, record in gone for kind in ("ambiguous", "taken")]
+    )
     scope.ledger.save_keys(db, side, keys, [i for i in keys if i in marks or i in prints])
 
 
