@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,10 @@ from syncline.connect.hookspecs import PROJECT, Filter
 from syncline.connect.secrets import redact
 
 GROUP = "syncline"
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+#: Names that are the same after this look the same to a hurried reader.
+_ALIKE = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "-": None})
 
 _T = TypeVar("_T")
 
@@ -100,6 +105,7 @@ def load_plugins(
         for source, _ in filters.pop(name):
             fix = f"rename it in {source.distribution}"
             problems.append(source.problem(f"the filter {name!r} has the name of a built-in one", fix))
+    _leave_out_look_alikes(connectors, problems)
     return Plugins(
         connectors=_unique("connector", connectors, problems),
         filters=_unique("filter", filters, problems),
@@ -225,8 +231,11 @@ def _connectors(answer: Any) -> tuple[list[Connector], list[str]]:
             complaints.append(f"must return connectors, not {_kind(connector)}{hint}")
             continue
         name = getattr(connector, "name", None)
-        if not isinstance(name, str) or not name or name.strip() != name:
+        if not isinstance(name, str) or not name:
             complaints.append(f"returned a {_kind(connector)} without a name")
+        elif not _NAME.fullmatch(name):
+            # Any other letter could look like one of these, and tokens are entrusted to a name.
+            complaints.append(f"returned a connector called {ascii(name)[:80]}: a name is of a-z, 0-9 and -")
         else:
             good.append(connector)
     return good, complaints
@@ -253,6 +262,24 @@ def _bundles(answer: Any) -> tuple[list[Traversable], list[str]]:
     if not answer.is_dir():
         return [], ["returned a folder that does not exist"]
     return [answer], []
+
+
+def _leave_out_look_alikes(
+    found: dict[str, list[tuple[_Source, Connector]]], problems: list[PluginProblem]
+) -> None:
+    """Connectors of different distributions whose names look alike: neither is used, as with equal names."""
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(found):
+        alike[name.translate(_ALIKE)].append(name)
+    for names in alike.values():
+        sources = {source.distribution for name in names for source, _ in found[name]}
+        if len(names) < 2 or len(sources) < 2:
+            continue
+        for name in names:
+            for source, _ in found.pop(name):
+                others = ", ".join(other for other in names if other != name)
+                what = f"the connector {name!r} is called nearly like another: {others}"
+                problems.append(source.problem(what, "uninstall the one that you do not know"))
 
 
 def _unique(

@@ -239,8 +239,23 @@ def _by_path(document: _Document, node: Scalar, name: str) -> tuple[Traversable 
             message="a base inside a packed distribution extends others by name only",
             suggestion="extends: NAME",
         )
+    if "://" in name:
+        return Problem(
+            place=node.place,
+            code="missing-base",
+            message="a base is a file here or a packaged one; none is fetched from elsewhere",
+            suggestion="extends: ./base.yaml",
+        )
     at = Path(os.path.normpath(document.at.parent / name))
-    if at.exists():
+    if is_there(at) and not leads_to(at, _ENDINGS):
+        # The lines of a base are shown with its mistakes: a spec must not be able to show a key file.
+        return Problem(
+            place=node.place,
+            code="missing-base",
+            message="a base is a .yaml file, and a link must lead to one",
+            suggestion="extends: ./base.yaml",
+        )
+    if is_there(at):
         return at, str(at)
     siblings = [each.name for each in at.parent.glob("*.y*ml")] if at.parent.is_dir() else []
     near = did_you_mean(at.name, siblings, what="files there") if at.parent.is_dir() else ""
@@ -272,6 +287,19 @@ def _by_name(node: Scalar, name: str, bases: Bases) -> tuple[Traversable | Path,
     )
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is anything; also of names that no file can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def leads_to(path: Path, endings: tuple[str, ...]) -> bool:
+    """Whether a file is called so, and what a link of that name leads to as well."""
+    return path.name.endswith(endings) and os.path.realpath(path).endswith(endings)
+
+
 def shown(at: Traversable | Path) -> str:
     """A file's name for people: below the working directory without it."""
     full = str(at)
@@ -299,6 +327,9 @@ def _bytes(path: Path, file: str) -> bytes | Problem:
     """The content of a file, or why it cannot be had."""
     start = Place(file, 1, 1)
     try:
+        if path.name.endswith(_ENDINGS) and not leads_to(path, _ENDINGS):
+            what = f"{file} is a link to something that is no .yaml file"
+            return Problem(place=start, code="cannot-read", message=what)
         if path.is_dir():
             return Problem(
                 place=start, code="cannot-read", message=f"{file} is a folder", suggestion=f"{file}/NAME.yaml"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from syncline.spec.layers import Bases, shown
+from syncline.spec.layers import Bases, is_there, leads_to, shown
 from syncline.spec.model import Expression
 from syncline.spec.nearest import did_you_mean
 from syncline.spec.problems import Place, Problem
@@ -41,8 +41,9 @@ def read_macros(
             problems.append(at)
             continue
         try:
-            data = at.read_bytes()
-            text = data.decode("utf-8")
+            with at.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)
+            text = data.decode("utf-8") if len(data) <= MAX_BYTES else ""
         except (OSError, UnicodeDecodeError) as bad:
             reason = "it is not UTF-8 text" if isinstance(bad, UnicodeDecodeError) else bad.strerror
             problems.append(_missing(wanted, f"{shown(at)} cannot be read: {reason}"))
@@ -60,7 +61,11 @@ def _find(wanted: Expression, bases: Bases, folder: Path | None) -> Traversable 
         if folder is None:
             return _missing(wanted, "a base inside a packed distribution names packaged macro files only")
         at = Path(os.path.normpath(folder / name))
-        return at if at.is_file() else _missing(wanted, f"there is no macro file {at}")
+        if not is_there(at) or not at.is_file():
+            return _missing(wanted, f"there is no macro file {at}")
+        if not leads_to(at, (ENDING,)):
+            return _missing(wanted, f"a macro file is called {ENDING}, and a link must lead to one")
+        return at
     bare = name.removesuffix(ENDING)
     files = bases.named("transforms", bare, ENDING)
     if len(files) == 1:
