@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Protocol
+
+import msgspec
 
 from syncline import exactjson
 from syncline.connect.contract import Field, FieldType, Item, Items, Record, RemoteModule, State
@@ -40,8 +42,7 @@ class Side(IntEnum):
         return Side.RIGHT if self is Side.LEFT else Side.LEFT
 
 
-@dataclass(slots=True)
-class Projection:
+class Projection(msgspec.Struct):
     """A record as the field maps see it.
 
     ``own``: the values at its own end, by map; unknown ones are left out. ``out``: the same as the other
@@ -50,9 +51,9 @@ class Projection:
     """
 
     own: dict[str, Any]
-    out: dict[str, Any] = field(default_factory=dict)
-    faults: dict[str, str] = field(default_factory=dict)
-    keys: list[str] = field(default_factory=list)
+    out: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    keys: list[str] = []
     in_scope: bool = True
     recheck: str | None = None
     print: bytes = b""

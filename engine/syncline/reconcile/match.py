@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
@@ -15,8 +17,7 @@ from syncline.reconcile.merge import same
 MAX_GROUP = 50
 
 
-@dataclass(slots=True, kw_only=True)
-class Candidate:
+class Candidate(msgspec.Struct, kw_only=True):
     """One record of a group that shares a match key. ``free``: it has no link and may be given one; ``own``,
     ``out``: its values by map, as at its own end and as at the other."""
 
@@ -24,7 +25,7 @@ class Candidate:
     id: str
     free: bool
     own: Mapping[str, Any]
-    out: Mapping[str, Any] = field(default_factory=dict)
+    out: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ is decoded here, so that nobody else needs to know how it is kept.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
@@ -31,8 +31,7 @@ from syncline.store.statement import (
 _CHUNK = 500
 
 
-@dataclass(slots=True)
-class Staged:
+class Staged(msgspec.Struct):
     """A record that was read and is not settled. ``own``, ``faults``: its projection; ``out`` is worked out
     anew each time that the record is decided about, and not kept."""
 
@@ -50,7 +49,7 @@ class Staged:
     recheck: str | None
     lock: dict[str, Any] | None
     merged_into: str | None
-    out: dict[str, Any] = field(default_factory=dict)
+    out: dict[str, Any] = {}
     status: str = "pending"
     reason: str = ""
     attempts: int = 0
@@ -62,8 +61,7 @@ class Staged:
         return "out" if self.state == "live" and not self.in_scope else self.state
 
 
-@dataclass(slots=True, kw_only=True)
-class Link:
+class Link(msgspec.Struct, kw_only=True):
     """Record A and record B are the same thing. Pairs are (left, right).
 
     ``base``: each end's values as last settled; ``open``: the maps that the ends have never agreed on, whose
@@ -87,8 +85,7 @@ class Link:
     made_at: datetime
 
 
-@dataclass(slots=True, kw_only=True)
-class Operation:
+class Operation(msgspec.Struct, kw_only=True):
     """One intended write. ``body``: what to store and why, see :mod:`syncline.run.reconciling`."""
 
     id: int
@@ -105,25 +102,23 @@ class Operation:
     sent_at: datetime | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Audit:
+class Audit(msgspec.Struct, kw_only=True):
     """One thing that was decided or done. ``detail``: fields with before, after, lost and the rule."""
 
     event: str
     link: int | None = None
     side: int | None = None
     record: str | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = {}
 
 
-@dataclass(slots=True, kw_only=True)
-class Question:
+class Question(msgspec.Struct, kw_only=True):
     """Something that a person must decide. ``subject`` is unique among the open questions of its kind."""
 
     kind: str
     subject: str
     link: int | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: dict[str, Any] = {}
 
 
 # --- what every record takes ---------------------------------------------------------------------

@@ -57,7 +57,14 @@ class Statement:
 
     def all(self, db: Connection, *values: Any) -> Sequence[Any]:
         """Its rows, as plain tuples of what the driver gives."""
-        return db.exec_driver_sql(self._text(db.dialect.name), values).fetchall()
+        text = self._text(db.dialect.name)
+        cursor = db.exec_driver_sql(text, values).cursor
+        try:
+            return cursor.fetchall()  # past Core, which would wrap each row
+        except db.dialect.loaded_dbapi.Error as error:
+            raise sa.exc.DBAPIError(text, None, error) from error
+        finally:
+            cursor.close()
 
     def _text(self, dialect: str) -> str:
         if dialect not in self._texts:
