@@ -39,7 +39,10 @@ class Side(IntEnum):
 
     @property
     def other(self) -> Side:
-        return Side.RIGHT if self is Side.LEFT else Side.LEFT
+        return _OTHER[self]
+
+
+_OTHER = (Side.RIGHT, Side.LEFT)
 
 
 class Projection(msgspec.Struct):

@@ -91,7 +91,7 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
     groups, last = ledger.key_groups(db, rule, after, BATCH)
     agree = [scope.maps.by_name[name] for name in match.agree]
     pairs, notes, questions, resting, clear = [], [], [], [], []
-    asked = ledger.count_questions(db)
+    asked, place = ledger.count_questions(db), str(match.place)
     now, was_unclear = scope.now(), asked.get("ambiguous", 0) + asked.get("taken", 0) > 0
     ids = [[record for group in groups for record in (group[1], group[2])[side]] for side in Side]
     staged = [ledger.staged(db, side, ids[side]) for side in Side]
@@ -106,11 +106,11 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
             if was_unclear:
                 for kind in ("ambiguous", "taken"):
                     clear += [(kind, f"0:{left_id}"), (kind, f"1:{right_id}")]
-            detail = {"rule": str(match.place), "key": key, "left": left_id, "right": right_id}
+            detail = {"rule": place, "key": key, "left": left_id, "right": right_id}
             notes.append(Audit(event="linked", link=link.id, detail=detail))
         for (side, record), others in found.unclear.items():
             case = {"side": int(side), "record": record, "key": key, "others": list(others)}
-            case["rule"] = str(match.place)
+            case["rule"] = place
             questions.append(Question(kind="ambiguous", subject=f"{int(side)}:{record}", detail=case))
             why = f"may be the same as {', '.join(others[:5])} ({key!r})"
             resting.append((int(side), record, "ambiguous", why, None, 0))
@@ -273,10 +273,10 @@ class _Batch:
         if not look.agrees(left, right):
             return False
         link.open = set()
-        for side, row in ((Side.LEFT, left), (Side.RIGHT, right)):
-            self._take(link, side, row)
+        self._take(link, Side.LEFT, left)
+        self._take(link, Side.RIGHT, right)
         link.base = [left.own, right.own]
-        self._settle([left, right])
+        self._settled += [(0, left.record), (1, right.record)]
         return True
 
     # a record without a link
@@ -377,7 +377,7 @@ class _Batch:
 
     def _take(self, link: Link, side: Side, row: Staged) -> None:
         """What a link remembers of a record, its base apart, except for what we wrote ourselves."""
-        if row.print:
+        if row.print and link.sent[side]:
             if row.version == link.versions[side]:
                 self._adopt(link, side, row)
             link.sent[side].clear()
@@ -385,10 +385,10 @@ class _Batch:
         link.prints[side] = row.print or None  # empty: patched after our own write, not read since
         link.states[side] = row.condition
         link.keys[side] = row.ref_key
-        for name in link.open & row.own.keys():
-            link.base[side][name] = row.own[name]
+        if link.open:
+            link.base[side].update({name: row.own[name] for name in link.open & row.own.keys()})
         was_locked = link.locks[side] is not None
-        if row.recheck or was_locked or self.scope.module.recheck.get(self.scope.ends[side].system):
+        if row.recheck or was_locked or self.scope.rechecks[side]:
             link.recheck = row.recheck
         link.locks[side] = row.lock
 

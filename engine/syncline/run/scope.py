@@ -103,6 +103,8 @@ class Scope:
         #: both ends are read whole, whatever the cursors say, and what is missing is looked up
         self.full = False
         self.look = FirstLook(maps.entries)
+        #: whether records of a side are looked at again on a day that the spec works out
+        self.rechecks = [module.recheck.get(end.system) is not None for end in ends]
         #: a person asked for this very pass: what was paused or refused before is tried once more
         self.insist = False
         self.scopes: Mapping[str, Scope] = {}
