@@ -177,9 +177,9 @@ class Lock:
     editable: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen, which would double what it costs to make one for each row
 class Record:
-    """One remote item as read.
+    """One remote item as read. Nobody changes one.
 
     ``version``: the remote's modified stamp or etag, compared for equality only.
     ``modified``: the instant of the last change by the remote's clock, aware and in UTC, if it says.

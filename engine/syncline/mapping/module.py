@@ -42,6 +42,8 @@ class Side(IntEnum):
         return _OTHER[self]
 
 
+#: What the print of a live record leaves out: its state, whether it is in scope, faults, lock, merged into.
+_ORDINARY: tuple[Any, ...] = (State.LIVE, True, {}, None, None)
 _OTHER = (Side.RIGHT, Side.LEFT)
 
 
@@ -50,7 +52,8 @@ class Projection(msgspec.Struct):
 
     ``own``: the values at its own end, by map; unknown ones are left out. ``out``: the same as the other
     end would store them; a reference is still this end's identity. ``faults``: maps whose value could not
-    be made, with the reason. ``keys``: one per match rule, empty text where the record has none.
+    be made, with the reason. ``keys``: one per match rule, empty text where the record has none. ``text``:
+    ``own`` as JSON.
     """
 
     own: dict[str, Any]
@@ -60,6 +63,7 @@ class Projection(msgspec.Struct):
     in_scope: bool = True
     recheck: str | None = None
     print: bytes = b""
+    text: str = ""
 
 
 class Seen(Protocol):
@@ -277,9 +281,13 @@ class _SideMap:
             # Without its keys the record would match nothing, and be created a second time.
             result.keys = [""] * len(self.key_getters)
             result.faults["(match)"] = error.message
+        encoded = exactjson.encode_sorted(own)
+        result.text = encoded.decode()
         lock = [record.lock.reason, sorted(record.lock.editable)] if record.lock else None
-        marks = [own, record.state, result.in_scope, result.faults, lock, record.merged_into]
-        result.print = hashlib.blake2b(exactjson.encode_sorted(marks), digest_size=16).digest()
+        marks = (record.state, result.in_scope, result.faults, lock, record.merged_into)
+        if marks != _ORDINARY:
+            encoded += exactjson.encode_sorted(marks)
+        result.print = hashlib.blake2b(encoded, digest_size=16).digest()
         return result
 
     def _project_expressions(self, record: Record, names: dict[str, Any], result: Projection) -> None:

@@ -180,6 +180,7 @@ def _row(side: Side, record: Record, projection: Projection, read_at: datetime) 
         read_at=read_at,
         print=projection.print,
         own=projection.own,
+        text=projection.text,
         faults=projection.faults,
         recheck=projection.recheck,
         lock=lock_json(record),

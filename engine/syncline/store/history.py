@@ -336,7 +336,7 @@ def busy_links(db: Connection, links: Sequence[int], since: datetime, least: int
 
 
 def _resting(row: Row[Any]) -> Resting:
-    values = exactjson.decode(row._mapping["values"])
+    faults = exactjson.decode(row.more)[0] if row.more is not None else {}
     return Resting(
         side=row.side,
         record=row.record,
@@ -349,8 +349,8 @@ def _resting(row: Row[Any]) -> Resting:
         in_scope=row.in_scope,
         modified=row.modified,
         read_at=row.read_at,
-        own=values["own"],
-        faults=values["faults"],
+        own=exactjson.decode(row.own),
+        faults=faults,
         lock=None if row.lock is None else exactjson.decode(row.lock),
     )
 

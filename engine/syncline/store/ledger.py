@@ -33,7 +33,8 @@ _CHUNK = 500
 
 class Staged(msgspec.Struct):
     """A record that was read and is not settled. ``own``, ``faults``: its projection; ``out`` is worked out
-    anew each time that the record is decided about, and not kept."""
+    anew each time that the record is decided about, and not kept. ``text``: ``own`` as JSON, from whoever has
+    made it already."""
 
     side: int
     record: str
@@ -54,6 +55,7 @@ class Staged(msgspec.Struct):
     reason: str = ""
     attempts: int = 0
     seq: int = 0
+    text: str = ""
 
     @property
     def condition(self) -> str:
@@ -124,7 +126,7 @@ class Question(msgspec.Struct, kw_only=True):
 # --- what every record takes ---------------------------------------------------------------------
 
 _STAGED_COLUMNS = (
-    "side record seq version state in_scope ref_key modified read_at print values lock merged_into"
+    "side record seq version state in_scope ref_key modified read_at print own more lock merged_into"
     " status reason attempts"
 ).split()
 _LINK_VALUES = (
@@ -301,7 +303,8 @@ class Ledger:
                     instants[row.modified],
                     instants[row.read_at],
                     row.print,
-                    exactjson.encode({"own": row.own, "faults": row.faults, "recheck": row.recheck}),
+                    row.text or exactjson.encode(row.own),
+                    _more(row),
                     None if row.lock is None else exactjson.encode(row.lock),
                     row.merged_into,
                     row.status,
@@ -701,7 +704,7 @@ def _chunked(
 
 def _staged(row: Sequence[Any]) -> Staged:
     """A row of _STAGED_COLUMNS."""
-    values = exactjson.decode(row[10])
+    faults, recheck = exactjson.decode(row[11]) if row[11] is not None else ({}, None)
     return Staged(
         row[0],
         row[1],
@@ -712,17 +715,21 @@ def _staged(row: Sequence[Any]) -> Staged:
         None if row[7] is None else read_instant(row[7]),
         read_instant(row[8]),
         bytes(row[9]),
-        values["own"],
-        values["faults"],
-        values["recheck"],
-        _maybe(row[11]),
-        row[12],
-        {},
+        exactjson.decode(row[10]),
+        faults,
+        recheck,
+        _maybe(row[12]),
         row[13],
+        {},
         row[14],
         row[15],
+        row[16],
         row[2],
     )
+
+
+def _more(row: Staged) -> str | None:
+    return exactjson.encode([row.faults, row.recheck]) if row.faults or row.recheck else None
 
 
 def _link(row: Sequence[Any]) -> Link:

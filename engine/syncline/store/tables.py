@@ -145,7 +145,8 @@ staged = sa.Table(
     sa.Column("modified", Instant),
     sa.Column("read_at", Instant, nullable=False),
     sa.Column("print", sa.LargeBinary, nullable=False),
-    sa.Column("values", sa.Text, nullable=False),
+    sa.Column("own", sa.Text, nullable=False),  # JSON: the values by map
+    sa.Column("more", sa.Text),  # JSON: faults and recheck, where there are any
     sa.Column("lock", sa.Text),
     sa.Column("merged_into", sa.Text),
     # pending: to be reconciled. Others rest, with a reason, until they or what they wait for change:
