@@ -14,6 +14,10 @@ from tests.support.world import SPEC, Pair
 from syncline import exactjson
 from syncline.connect.contract import State, WriteKind
 from syncline.connect.errors import RemoteUnavailable
+from syncline.errors import SynclineError
+from syncline.mapping.module import Side
+from syncline.run.passes import PassResult, run_prepared
+from syncline.run.push import _read as read_pushed
 from syncline.store import tables as t
 from syncline.store.database import Database
 
@@ -248,3 +252,33 @@ def test_a_delete_whose_answer_was_lost_is_not_undone(
         State.ARCHIVED if kind is WriteKind.ARCHIVE else State.DELETED
     )
     assert_quiet(pair)
+
+
+def push(pair: Pair, side: Side, record: str) -> None:
+    """What ``syncline push`` does for one record."""
+    with pair.scopes() as (scope,):
+        read_pushed(scope, side, record)
+        run_prepared([scope], [scope], PassResult(), lambda text: None, whole=False)
+
+
+def test_a_record_that_is_pushed_is_not_created_where_its_counterpart_is(
+    tmp_path: Path, state: Database
+) -> None:
+    pair = Pair(tmp_path, state)
+    met(pair)
+    left = pair.a.person("people", name="Vine", phone="2")
+    right = pair.b.person("people", name="Vine", phone="2")
+    push(pair, Side.RIGHT, right)
+    assert sorted(row["name"] for row in pair.a.rows["people"].values()) == ["Acme", "Vine"]
+    pair.a.person("people", left, phone="3")
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "3"
+
+
+def test_a_record_cannot_be_pushed_to_where_nobody_has_looked(tmp_path: Path, state: Database) -> None:
+    pair = Pair(tmp_path, state)
+    pair.a.person("people", name="Vine")
+    right = pair.b.person("people", name="Vine")
+    with pytest.raises(SynclineError, match="a has not been read yet"):
+        push(pair, Side.RIGHT, right)
+    assert len(pair.a.rows["people"]) == 1

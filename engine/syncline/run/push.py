@@ -21,7 +21,8 @@ def push(
 
     ``record``: its id at ``system``, or at whichever end knows it. A record that rested (failed, dead,
     waiting...) is tried again, and so is a value that another record held or that somebody kept overwriting.
-    Raises SynclineError when neither end knows the id, or both do.
+    For a record without a link the changes of the other end are read first: its counterpart may be there.
+    Raises SynclineError when neither end knows the id, or both do, or the other end was never read.
     """
     workspace.module(module)
     if system is not None:
@@ -30,7 +31,7 @@ def push(
         scope = next(scope for scope in scopes if scope.name == module)
         scope.insist = True
         recover(scope)
-        read_pairs(scope, _side(scope, record, system), [record])
+        _read(scope, _side(scope, record, system), record)
         run_prepared([scope], [scope], result, report, whole=False)
     told = outcome(workspace, pass_id, result)
     with workspace.database.read() as db:
@@ -40,6 +41,20 @@ def push(
                 told["record"] = {"id": record, "status": row.status, "reason": row.reason}
     told.setdefault("record", {"id": record, "status": "in step", "reason": ""})
     return told
+
+
+def _read(scope: Scope, side: Side, record: str) -> None:
+    """Stage the record and its counterpart; raises SynclineError when nobody knows whether it has one."""
+    with scope.database.read() as db:
+        linked = scope.ledger.links_of(db, side, [record])
+        unread = scope.ledger.cursor(db, side.other) is None
+    if unread and not linked and scope.module.match:
+        system = scope.ends[side.other].system
+        raise SynclineError(
+            f"{system} has not been read yet, and may hold a counterpart of this record",
+            fix="run a whole pass first: syncline sync",
+        )
+    read_pairs(scope, side, [record])
 
 
 def _side(scope: Scope, record: str, system: str | None) -> Side:

@@ -77,7 +77,11 @@ def read_records(scope: Scope, side: Side, ids: Sequence[str]) -> set[str]:
 
 def read_pairs(scope: Scope, side: Side, records: Sequence[str]) -> None:
     """Stage these records, and those that they are linked with, as they are now; one that the remote no
-    longer has as deleted, which the module's rule then decides about."""
+    longer has as deleted, which the module's rule then decides about.
+
+    For a record without a link, what is new at the other end is read too: its counterpart may be there, and
+    would be created a second time.
+    """
     with scope.database.read() as db:
         links = scope.ledger.links_of(db, side, records)
     others = [i for link in links.values() if (i := link.ids[side.other]) is not None]
@@ -85,6 +89,8 @@ def read_pairs(scope: Scope, side: Side, records: Sequence[str]) -> None:
         gone = sorted(read_records(scope, end, ids))
         missing = [Record(id=record, version="", values={}, state=State.DELETED) for record in gone]
         stage(scope, end, missing, scope.now() + scope.ends[end].skew, cursor=None)
+    if scope.module.match and any(record not in links for record in records):
+        read_end(scope, side.other)
 
 
 def recheck_due(scope: Scope) -> None:
