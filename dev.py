@@ -1,8 +1,8 @@
 """Every chore of a checkout, in one command that needs nothing but Python 3.11 or newer.
 
-``python3 dev.py setup|demo|test|prove|mutants|lint|build|bench|lock``: the checkout gets a private ``.venv``
-with the three distributions installed as they stand in the tree, at the versions of ``constraints.txt``.
-When nothing has changed since, the set-up costs no more than reading a stamp. What follows the chore is
+``python3 dev.py setup|demo|test|prove|mutants|lint|build|bench|audit|lock``: the checkout gets a private
+``.venv`` with the three distributions installed as they stand in the tree, at the versions of
+``constraints.txt``. When nothing has changed since, the set-up costs no more than reading a stamp. What follows the chore is
 passed on: ``python3 dev.py test -k merge``.
 """
 
@@ -35,6 +35,8 @@ BUILDERS = ("hatchling", "editables", "setuptools")
 PROJECTS = (ROOT, ROOT / "plugins" / "xero", ROOT / "plugins" / "zoho")
 #: Where the tests are that prove the promises of docs/promises.md.
 PROOFS = ("pitfalls", "crash", "convergence", "faults", "security")
+#: Asks for known vulnerabilities, in an environment of its own: its needs are none of ours.
+AUDITOR, AUDIT_VENV = "pip-audit==2.10.1", ROOT / ".venv-audit"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -220,6 +222,29 @@ def bench(rest: Sequence[str]) -> int:
     return _become([PYTHON, ROOT / "benchmarks" / "bench.py", *rest])
 
 
+def audit(rest: Sequence[str]) -> int:
+    """Known vulnerabilities and licences of the pinned dependencies; exit code 3: could not ask."""
+    _nothing_after("audit", rest)
+    set_up(tools=True)
+    python = AUDIT_VENV / PYTHON.relative_to(VENV)
+    stamp = AUDIT_VENV / AUDITOR
+    if not stamp.exists():
+        shutil.rmtree(AUDIT_VENV, ignore_errors=True)
+        _say(f"making an environment for {AUDITOR}")
+        pip: list[str | Path] = [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--quiet",
+            AUDITOR,
+        ]
+        if not _call([sys.executable, "-m", "venv", AUDIT_VENV]) and not _call(pip):
+            stamp.touch()
+    return _call([PYTHON, ROOT / ".ci" / "audit.py", python])
+
+
 def lock(rest: Sequence[str]) -> int:
     """Write constraints.txt anew: the newest versions that pyproject.toml allows, for every platform."""
     _nothing_after("lock", rest)
@@ -262,6 +287,7 @@ CHORES: dict[str, Callable[[Sequence[str]], int]] = {
     "lint": lint,
     "build": build,
     "bench": bench,
+    "audit": audit,
     "lock": lock,
 }
 
