@@ -2,8 +2,8 @@
 
 ``python3 dev.py setup|demo|test|prove|mutants|lint|build|bench|audit|lock``: the checkout gets a private
 ``.venv`` with the three distributions installed as they stand in the tree, at the versions of
-``constraints.txt``. When nothing has changed since, the set-up costs no more than reading a stamp. What follows
-the chore is passed on: ``python3 dev.py test -k merge``.
+``constraints.txt``. When nothing has changed since, the set-up costs no more than reading a stamp. What
+follows the chore is passed on: ``python3 dev.py test -k merge``.
 """
 
 import sys
