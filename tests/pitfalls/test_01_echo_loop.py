@@ -55,6 +55,9 @@ def test_what_a_remote_made_of_a_value_is_not_written_home(stage: Stage) -> None
     (contact,) = live(stage, "books", "Contacts")
     assert contact["Name"] == "HARBOUR BAKERY"
     stage.assert_idle(passes=2)
+    # Nor when every record is read again and compared with what was last agreed on.
+    assert stage.run("reset").code == 0
+    stage.assert_idle()
     assert named(stage, "crm", "Accounts", "Harbour  bakery")
 
     (item,) = stage.books.records("Items")

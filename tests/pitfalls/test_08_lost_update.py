@@ -188,3 +188,46 @@ def test_an_edit_between_our_read_and_our_write_is_seen(stage: Stage, target: st
     assert gone in {one["lost"]["value"] for one in lost(stage)}
     assert len(live(stage, "books", "Contacts")) == 1
     stage.assert_idle()
+
+
+FOLLOW = with_more(
+    "modules:\n  accounts:\n    deletes: {crm: delete, books: archive}\n    limits: {deletes: 1}\n"
+)
+
+
+@pytest.mark.parametrize("gone", ["crm", "books"])
+@pytest.mark.parametrize("stands", ["the-deletion", "the-edit"])
+def test_a_record_deleted_here_and_edited_there_waits_for_one_command(
+    stages: Callable[..., Stage], gone: str, stands: str
+) -> None:
+    """An edit at the one end is not lost in a deletion at the other, nor the deletion in the edit."""
+    stage = stages(spec=FOLLOW)
+    account, contact = met(stage)
+    if gone == "crm":
+        stage.crm.act("delete", "Accounts", account)
+        stage.books.act("update", "Contacts", contact, {"Phones": phones("333")})
+    else:
+        stage.books.act("archive", "Contacts", contact)
+        stage.crm.act("update", "Accounts", account, {"Phone": "333"})
+    stage.sync(code=4)
+    (question,) = asked(stage)
+    assert question["kind"] == "deleted-and-edited"
+    assert question["system"] == gone
+    for _ in range(2):
+        stage.forget_requests()
+        stage.sync(code=4)
+        assert stage.writes() == 0
+    assert [one["id"] for one in asked(stage)] == [question["id"]]
+
+    other = {"crm": "books", "books": "crm"}[gone]
+    told = decide(stage, question["id"], "--take", gone if stands == "the-deletion" else other)
+    assert told["carried_out"]
+    assert asked(stage) == []
+    if stands == "the-deletion":
+        assert live(stage, "crm", "Accounts") == live(stage, "books", "Contacts") == []
+    else:
+        # Brought back where a remote can bring back; else made anew.
+        stage.sync(code=None)
+        assert both(stage) == [("333", "a@x.example")] * 2
+        assert len(live(stage, "crm", "Accounts")) == len(live(stage, "books", "Contacts")) == 1
+    stage.assert_idle(passes=2)
