@@ -51,7 +51,9 @@ def check_spec(
             problems += _check_declared(system, catalogue)
     problems += _check_shared_ends(spec)
     for module in spec.modules.values():
-        problems += _check_module(spec, module, catalogues, expressions, complete=module.name not in hurt)
+        problems += _check_module(
+            spec, module, catalogues, live or {}, expressions, complete=module.name not in hurt
+        )
     return sorted(dict.fromkeys(problems), key=lambda p: (p.place, p.code, p.message))
 
 
@@ -202,6 +204,7 @@ def _check_module(
     spec: Spec,
     module: Module,
     catalogues: Mapping[str, Catalogue],
+    live: Collection[str],
     expressions: Expressions,
     *,
     complete: bool,
@@ -213,7 +216,8 @@ def _check_module(
         if catalogue is not None and remote is None:
             yield _unknown_remote(end, catalogue)
         if remote is not None:
-            remote = with_declared(remote, spec.systems[end.system].fields.get(end.module, {}))
+            if end.system not in live:  # what an organisation has is not overlaid with what the spec says
+                remote = with_declared(remote, spec.systems[end.system].fields.get(end.module, {}))
             yield from _check_abilities(module, end, remote)
         remotes.append(remote)
     yield from MapChecks(spec, module, (remotes[0], remotes[1]), expressions).problems(complete=complete)

@@ -165,6 +165,8 @@ class MapChecks:
             message = f"{self._systems[side]}.{inside} has no field {step.name}"
             near = did_you_mean(step.name, names, what="fields")
             own = f"declare it under systems.{self._systems[side]}.fields" if index == 0 else ""
+            if step.name in self.spec.systems[self._systems[side]].fields.get(remote.name, {}):
+                near, own = "", "the spec declares it: make it in the system, or drop the map"
             self._report(place, "unknown-field", message, near or own)
             return
         fields = remote.fields

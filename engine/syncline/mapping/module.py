@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
@@ -134,18 +134,26 @@ class MapEntry:
 
 class ModuleMap:
     """The compiled maps of a module. Raises PathError, ExpressionError or ValueError for a spec that the
-    checks would have refused."""
+    checks would have refused.
+
+    ``resting``: maps that are left out of everything but what an earlier pass has written down.
+    """
 
     def __init__(
-        self, module: Module, remotes: tuple[RemoteModule, RemoteModule], expressions: Expressions
+        self,
+        module: Module,
+        remotes: tuple[RemoteModule, RemoteModule],
+        expressions: Expressions,
+        resting: Collection[str] = (),
     ) -> None:
         self.module = module
         self.remotes = remotes
-        self.entries = tuple(
+        entries = [
             _entry(fmap, module, (remotes[0].fields, remotes[1].fields), remotes, expressions)
             for fmap in module.fields.values()
-        )
-        self.by_name = {entry.name: entry for entry in self.entries}
+        ]
+        self.entries = tuple(entry for entry in entries if entry.name not in resting)
+        self.by_name = {entry.name: entry for entry in entries}
         self._sides = tuple(_SideMap(self, side, expressions) for side in Side)
 
     def wanted(self, side: Side) -> frozenset[str]:

@@ -85,6 +85,9 @@ def run_prepared(
         _approve(alive)  # they had nothing to change
     result.warnings += _unheeded(scopes)
     for scope in scopes:
+        result.warnings += [note for note in scope.drift.notes if note not in result.warnings]
+        result.problems |= {f"{scope.name}.{name}": why for name, why in scope.drift.maps.items()}
+    for scope in scopes:
         result.modules[scope.name] = module_totals(scope)
     if result.status == "done":
         result.status = _status(result)
@@ -92,6 +95,7 @@ def run_prepared(
 
 def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> list[Scope]:
     """Recover and read every module, both systems at once. Returns the modules that can go on."""
+    result.problems |= {scope.name: scope.drift.module for scope in scopes if scope.drift.module}
     for scope in scopes:
         _catch(scope, result, partial(_start, scope))
     alive = _without_failed(scopes, result)

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import Account, RemoteModule, Session
 from syncline.errors import SynclineError
+from syncline.mapping.drift import Drift
 from syncline.mapping.module import ModuleMap, Side
 from syncline.reconcile.merge import FirstLook
 from syncline.spec.model import Module
@@ -25,6 +26,9 @@ RETRY_DELAYS = tuple(timedelta(minutes=minutes) for minutes in (5, 30, 120, 480,
 
 class SafetyStop(SynclineError):
     """Something looks so much like a mishap that nothing is written before a person has looked."""
+
+
+_NO_DRIFT = Drift()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +67,8 @@ class Scope:
     ``fence`` is called with the connection in every transaction that writes, and raises LeaseLost when
     another process has taken over. ``check`` is called right before anything that may change a remote leaves
     this process, and raises it too. ``now`` gives the instant, aware UTC. ``unapproved``: the maps that are
-    new or changed and that nobody has approved of; ``approve`` remembers, that somebody has.
+    new or changed and that nobody has approved of; ``approve`` remembers, that somebody has. ``drift``:
+    what the remotes' fields no longer let it do.
 
     ``unanswered``: the operations of this pass whose answer was lost; ``in_flight``: the links with a write
     that may still be carried out: they are left alone.
@@ -83,6 +88,7 @@ class Scope:
         unapproved: frozenset[str] = frozenset(),
         approve: Callable[[Connection], None] = lambda db: None,
         check: Callable[[], None] = lambda: None,
+        drift: Drift = _NO_DRIFT,
     ) -> None:
         self.module = module
         self.maps = maps
@@ -93,6 +99,7 @@ class Scope:
         self.fence = fence
         self.now = now
         self.unapproved = unapproved
+        self.drift = drift
         self.approve = approve
         #: whether a person has said that this pass may do what looks like a mishap
         self.accept = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.engine import Connection as Db
 
 from syncline.connect.budget import Pace
-from syncline.connect.contract import Account, Connection, Connector, RemoteModule, Session
+from syncline.connect.contract import Account, Catalogue, Connection, Connector, RemoteModule, Session
 from syncline.connect.errors import ReconnectNeeded, WrongOrganisation
 from syncline.connect.http import HttpClient
 from syncline.connect.oauth import Client, TokenEndpoint
@@ -24,6 +24,7 @@ from syncline.connect.tokens import TokenKeeper
 from syncline.connect.waiting import Waiting
 from syncline.errors import SynclineError
 from syncline.mapping.check import check_spec, read_expressions
+from syncline.mapping.drift import find_drift
 from syncline.mapping.expressions import Expressions
 from syncline.mapping.fields import with_declared
 from syncline.mapping.module import ModuleMap
@@ -37,6 +38,7 @@ from syncline.spec.model import EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
 from syncline.spec.report import as_text
 from syncline.store.calls import CallLedger
+from syncline.store.catalogues import load_catalogue, save_catalogue
 from syncline.store.crypto import load_cipher
 from syncline.store.database import Database, open_store, sqlite_file
 from syncline.store.lease import Kept, Leases, fence
@@ -46,6 +48,9 @@ from syncline.store.vault import CONNECTED, SavedConnection, Vault
 
 #: The options of a system that the engine reads itself.
 OWN_OPTIONS = ("connector", "base_url", "client_id", "client_secret", "organisation", "fields")
+
+#: For so long the fields of an organisation are taken to be as they were when they were last seen.
+LOOK_AGAIN = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Workspace:
         self.environ = environ
         self._stack = ExitStack()
         self._live: dict[str, Live] = {}
+        self._catalogues: dict[str, Catalogue] = {}
 
     def __enter__(self) -> Workspace:
         return self
@@ -302,15 +308,22 @@ class Workspace:
             self._end(module.right.system, module.right.module),
         )
         left, right = (self.live(end.system).saved.organisation.id for end in ends)
-        digest = self.spec.digests[module.name]
+        known = (ends[0].remote, ends[1].remote)
+        now = tuple(self._seen(end.system, end.remote.name) for end in ends)
+        drift = find_drift(self.spec, module, known, now, self.expressions)
+        for end, remote in zip(ends, now, strict=True):
+            end.remote = replace(end.remote, fields=remote.fields) if remote is not None else end.remote
+        # A map that rests is as good as another one: when it comes back, the ends agree on it anew.
+        digest = " ".join((self.spec.digests[module.name], *drift.maps))
+        fields = field_digests(module) | dict.fromkeys(drift.maps, "")
         with self.database.write() as db:
             fence(db, kept.lease)
-            scope = open_scope(db, self.scope_key(module, left, right), digest, field_digests(module))
+            scope = open_scope(db, self.scope_key(module, left, right), digest, fields)
             maps = map_digests(module, self.loaded.macros)
             unapproved = unapproved_maps(db, scope, maps)
         return Scope(
             module=module,
-            maps=ModuleMap(module, (ends[0].remote, ends[1].remote), self.expressions),
+            maps=ModuleMap(module, known, self.expressions, resting=drift.maps.keys()),
             ends=ends,
             database=self.database,
             ledger=Ledger(scope),
@@ -320,7 +333,27 @@ class Workspace:
             unapproved=unapproved,
             approve=lambda db: approve_maps(db, scope, maps),
             check=kept.check,
+            drift=drift,
         )
+
+    def _seen(self, system: str, module: str) -> RemoteModule | None:
+        """A remote module as the organisation has it, looked at within the last hour; ``None`` when it has
+        none of that name."""
+        if system not in self._catalogues:
+            self._catalogues[system] = self._look(system)
+        return self._catalogues[system].module(module)
+
+    def _look(self, system: str) -> Catalogue:
+        live = self.live(system)
+        account = f"{live.saved.connector}:{live.saved.organisation.id}"
+        with self.database.read() as db:
+            seen = load_catalogue(db, account)
+        if seen is not None and timedelta() <= self.now() - seen[1] < LOOK_AGAIN:
+            return seen[0]
+        catalogue = live.session.discover()
+        with self.database.write() as db:
+            save_catalogue(db, account, catalogue, self.now())
+        return catalogue
 
     def _end(self, system_name: str, module: str) -> ScopeEnd:
         live = self.live(system_name)

@@ -104,6 +104,14 @@ heard = sa.Table(
     sa.Column("at", Instant, nullable=False),
 )
 
+catalogue = sa.Table(
+    "catalogue",
+    metadata,
+    sa.Column("account", sa.Text, primary_key=True),  # connector + organisation
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # JSON of contract.Catalogue
+)
+
 # --- what is known of two ledgers ----------------------------------------------------------------
 
 scope = sa.Table(

@@ -45,6 +45,13 @@ def upgrade() -> None:
     )
     op.create_index("ix_call_account_at", "call", ["account", "at"], unique=False)
     op.create_table(
+        "catalogue",
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_catalogue")),
+    )
+    op.create_table(
         "connection",
         sa.Column("id", ID, nullable=False),
         sa.Column("spec", sa.Text(), nullable=False),
