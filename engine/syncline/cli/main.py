@@ -76,7 +76,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(Exit.USAGE)
-    except click.Abort:
+    except click.Abort as abort:
+        # Click turns an interrupt into this one, and tells nobody.
+        if isinstance(abort.__cause__, KeyboardInterrupt):
+            click.echo(_INTERRUPTED, err=True)
         sys.exit(Exit.FAILED)
     except SynclineError as error:
         sys.exit(_tell(error))
@@ -84,11 +87,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stderr.close()
         sys.exit(Exit.DONE)
     except KeyboardInterrupt:
-        click.echo("interrupted; what was sent is in the journal, and the next pass finishes it", err=True)
+        click.echo(_INTERRUPTED, err=True)
         sys.exit(Exit.FAILED)
     except Exception as error:
         sys.exit(_report(error))
     sys.exit(code if isinstance(code, int) else Exit.DONE)
+
+
+_INTERRUPTED = "interrupted; what was sent is in the journal, and the next pass finishes it"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

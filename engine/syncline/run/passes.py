@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -108,8 +108,7 @@ def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> lis
                     report(f"{scope.name}: reading {system}")
                     _catch(scope, result, partial(read_end, scope, side))
 
-    with ThreadPoolExecutor(max_workers=max(1, len(systems))) as pool:
-        list(pool.map(read_system, systems))
+    _at_once([partial(read_system, system) for system in sorted(systems)])
     for scope in _without_failed(alive, result):
         _catch(scope, result, partial(recheck_due, scope))
         _catch(scope, result, partial(read_decided, scope))
@@ -117,6 +116,29 @@ def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> lis
             report(f"{scope.name}: looking for what was not seen")
             _catch(scope, result, partial(sweep, scope))
     return _without_failed(alive, result)
+
+
+def _at_once(tasks: Sequence[Callable[[], None]]) -> None:
+    """Run tasks at the same time and wait for them all; raises the first error.
+
+    Nobody waits for these threads but this call: a pass that is told to end does not wait for the remotes'
+    answers, and what a thread would still write is refused once the lease has passed on.
+    """
+    errors: list[BaseException] = []
+
+    def run(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(task,), daemon=True) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 def reconcile_scope(scope: Scope, transaction: Callable[[], AbstractContextManager[Connection]]) -> None:

@@ -1,0 +1,73 @@
+"""A pass is killed at every request and every commit; the next one sets everything right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from tests.crash.conftest import Played
+from tests.crash.matrix import KINDS, crash, points
+from tests.crash.scenario import STEPS
+from tests.support.effort import LONG
+from tests.support.tally import Tally
+
+#: What differs on PostgreSQL is the commits; it gets a share of them.
+_ON_POSTGRESQL = ("before", "after")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("step", [step.name for step in STEPS])
+def test_the_next_pass_sets_right_what_a_crash_left(
+    played: Callable[[str], Played], tally: Tally, step: str, kind: str
+) -> None:
+    scene = played("sqlite")
+    truth = scene.truth(step)
+    chosen = points(truth, kind, everything=LONG)
+    for point in chosen:
+        crash(scene.theatre, truth, point)
+    tally(KINDS[kind], len(chosen))
+    tally("kill points", len(chosen))
+
+
+@pytest.mark.parametrize("kind", _ON_POSTGRESQL)
+@pytest.mark.parametrize("step", [step.name for step in STEPS])
+def test_the_same_on_postgresql(played: Callable[[str], Played], tally: Tally, step: str, kind: str) -> None:
+    scene = played("postgresql")
+    truth = scene.truth(step)
+    chosen = points(truth, kind, everything=False)
+    for point in chosen if LONG else chosen[::4]:
+        crash(scene.theatre, truth, point)
+        tally("kill points")
+        tally(f"{KINDS[kind]}, on PostgreSQL")
+
+
+def test_the_scenario_takes_every_way_through_a_pass(played: Callable[[str], Played]) -> None:
+    """What is killed must be worth it: every kind of write in every module, and every site of a commit."""
+    scene = played("sqlite")
+    truths = [scene.truth(step.name) for step in STEPS]
+    told = [(row["event"], row["system"]) for row in scene.theatre.audit()]
+    for event in ("created", "updated"):
+        assert (event, "crm") in told
+        assert (event, "books") in told
+    assert {("archived", "books"), ("deleted", "books"), ("deleted", "crm")} <= set(told)
+    assert [event for event, _ in told].count("linked") == 6
+    assert [event for event, _ in told].count("refused") == 2
+    asked = {label for truth in truths for label, _ in truth.requests}
+    assert {("crm", "POST", "/oauth/v2/token"), ("books", "POST", "/connect/token")} <= asked
+    sites = {site.split(" < ")[0] for truth in truths for site, _ in truth.commits}
+    assert sites >= {
+        "run/sync:recorded_pass",
+        "run/workspace:_scope",
+        "run/passes:_start",
+        "run/reading:stage",
+        "run/reconciling:reconcile",
+        "run/writing:recover",
+        "run/writing:_write_batch",
+        "run/writing:_settle",
+        "store/calls:locked",
+        "store/calls:settle",
+        "store/lease:acquire",
+        "store/lease:release",
+        "store/lease:renew",
+        "store/vault:_update",
+    }
