@@ -8,11 +8,11 @@ moment only.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from syncline.connect.waiting import steady
 from syncline.errors import SynclineError
 
 #: How old leave may be when the first byte goes out; far less than a lease lasts.
@@ -65,11 +65,4 @@ class Leave:
 def leave() -> Leave | None:
     """The leave that a request of this thread needs now, if any."""
     check = _check.get()
-    return None if check is None else Leave(check, _clock)
-
-
-def _clock() -> float:
-    """Time that goes on while the machine sleeps, where the system has such a clock."""
-    if hasattr(time, "CLOCK_BOOTTIME"):
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    return time.monotonic()
+    return None if check is None else Leave(check, steady)

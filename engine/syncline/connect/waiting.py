@@ -8,6 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
+def steady() -> float:
+    """Seconds by a clock that nobody sets, and that goes on while the machine sleeps where there is such a
+    one; only differences mean anything."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """``now``: seconds since the epoch; ``sleep``: waits that many seconds; ``chance``: in [0, 1)."""

@@ -21,7 +21,7 @@ from syncline.connect.oauth import Client, TokenEndpoint
 from syncline.connect.plugins import Plugins
 from syncline.connect.secrets import register
 from syncline.connect.tokens import TokenKeeper
-from syncline.connect.waiting import Waiting
+from syncline.connect.waiting import Waiting, steady
 from syncline.errors import SynclineError
 from syncline.mapping.check import check_spec, read_expressions
 from syncline.mapping.drift import find_drift
@@ -76,6 +76,7 @@ class Workspace:
         self.file = file
         self._state = state
         self.environ = environ
+        self._began, self._began_at = datetime.now(UTC), steady()
         self._stack = ExitStack()
         self._live: dict[str, Live] = {}
         self._catalogues: dict[str, Catalogue] = {}
@@ -87,7 +88,9 @@ class Workspace:
         self._stack.close()
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        """The instant: the machine's clock as it was at first, carried on by one that nobody sets. A clock
+        that is put right in the middle of a pass must not tear apart what the pass has measured by it."""
+        return self._began + timedelta(seconds=steady() - self._began_at)
 
     @property
     def who(self) -> str:

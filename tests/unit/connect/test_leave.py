@@ -92,7 +92,7 @@ def test_a_read_needs_no_leave(server: SandboxServer) -> None:
 def test_leave_is_asked_for_again_when_the_connection_took_long(
     server: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_clock", ticking(0.6))  # so that one step later leave is stale
+    monkeypatch.setattr(module, "steady", ticking(0.6))  # so that one step later leave is stale
     with HttpClient() as http, sending_only_if(refuse_from(2)), pytest.raises(TakenOver):
         http.request("POST", f"{server.base_url}/things", json={"a": 1})
     assert server.counts() == []
