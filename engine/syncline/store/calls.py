@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from syncline.connect.budget import DAY_S, FLIGHT_S, MINUTE_S, Ticket, Use
 from syncline.connect.contract import Limits
 from syncline.store.database import Database, StoreError
+from syncline.store.lease import died_here, this_process
 from syncline.store.tables import call
 
 #: How long the day's sum is carried on by our own calls alone before the others' are summed up again.
@@ -38,7 +39,8 @@ _NOW = sa.select(
 #: The answered call that must leave the minute before there is room: the n-th newest.
 _NTH = (
     sa.select(call.c.at)
-    .where(_OF_ACCOUNT, call.c.at > sa.bindparam("since"))
+    # What lies ahead is of a clock that has been put back since.
+    .where(_OF_ACCOUNT, call.c.at > sa.bindparam("since"), call.c.at <= sa.bindparam("now"))
     .order_by(call.c.at.desc())
     .limit(1)
     .offset(sa.bindparam("skip"))
@@ -59,12 +61,21 @@ class CallLedger:
     ``" (hold)"``, is the remote's demand for silence.
     """
 
-    def __init__(self, database: Database, account: str, *, now: Callable[[], float] = time.time) -> None:
-        """``account``: ``connector:organisation``. ``now``: seconds since the epoch."""
+    def __init__(
+        self,
+        database: Database,
+        account: str,
+        *,
+        owner: str | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """``account``: ``connector:organisation``; ``owner``: whose calls these are, by default this
+        process's. ``now``: seconds since the epoch."""
         self._database = database
         self._account = account
         self._open = f"{account} (open)"
         self._hold = f"{account} (hold)"
+        self._owner = owner or this_process()
         self._now = now
         # Advisory locks of PostgreSQL are numbers: 63 bits of a hash hardly ever make two accounts wait.
         self._number = int.from_bytes(hashlib.blake2b(account.encode(), digest_size=8).digest()) >> 1
@@ -105,11 +116,13 @@ class CallLedger:
         opened, hold_until = connection.execute(
             _NOW, {"open": self._open, "hold": self._hold, "now": now}
         ).one()
+        if opened >= limits.concurrent:
+            opened -= self._end_of_the_dead(connection, now)
         full_until = 0.0
         if minute and limits.per_minute is not None:
             # Those in flight count as of this moment.
             skip = max(limits.per_minute - opened - 1, 0)
-            asked = {"of": self._account, "since": now - MINUTE_S, "skip": skip}
+            asked = {"of": self._account, "since": now - MINUTE_S, "now": now, "skip": skip}
             nth = connection.execute(_NTH, asked).scalar()
             full_until = 0.0 if nth is None else nth + MINUTE_S
         return Use(
@@ -121,9 +134,18 @@ class CallLedger:
         )
 
     def enter(self, connection: Connection, cost: int, now: float) -> Ticket:
-        row = {"account": self._open, "at": now, "cost": cost, "until": now + FLIGHT_S}
+        row = {"account": self._open, "at": now, "cost": cost, "until": now + FLIGHT_S, "owner": self._owner}
         self._day_cost += cost
         return Ticket(connection.execute(_OPENED, row).scalar_one(), now, cost)
+
+    def _end_of_the_dead(self, connection: Connection, now: float) -> int:
+        """Count the calls of processes of this machine that have ended as answered; returns how many."""
+        query = sa.select(call.c.id, call.c.owner).where(call.c.account == self._open, call.c.until > now)
+        dead = [row.id for row in connection.execute(query) if row.owner and died_here(row.owner)]
+        if dead:
+            change = sa.update(call).where(call.c.id.in_(dead)).values(account=self._account, until=None)
+            connection.execute(change)
+        return len(dead)
 
     def _read_day(self, connection: Connection, now: float) -> None:
         """Sum up the last 24 hours of every process."""

@@ -149,7 +149,7 @@ class Leases:
     def _end_of_the_dead(self, key: str) -> bool:
         """End the lease of a process of this machine that no longer runs, so that nobody waits for it."""
         holder = self.holder(key)
-        if holder is None or not _died_here(holder.owner):
+        if holder is None or not died_here(holder.owner):
             return False
         with self._database.write() as connection:
             connection.execute(
@@ -202,8 +202,9 @@ class Kept:
                 continue
 
 
-def _died_here(owner: str) -> bool:
-    """Whether an owner was a process of this machine that has ended. A wrong no only costs a wait."""
+def died_here(owner: str) -> bool:
+    """Whether an owner (see :func:`this_process`) was a process of this machine that has ended. A wrong no
+    only costs a wait."""
     host, pid, _ = owner.rsplit(":", 2) if owner.count(":") >= 2 else ("", "", "")
     if host != socket.gethostname() or not pid.isdigit() or os.name != "posix":
         return False

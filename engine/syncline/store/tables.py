@@ -93,6 +93,7 @@ call = sa.Table(
     sa.Column("at", sa.Float, nullable=False),  # seconds since the epoch
     sa.Column("cost", sa.Integer, nullable=False),
     sa.Column("until", sa.Float),  # in flight until then at the latest; null once answered
+    sa.Column("owner", sa.Text),  # whose call it is
     sa.Index("ix_call_account_at", "account", "at"),
 )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -185,3 +188,31 @@ def test_a_call_costs_little_even_beside_many_others(database: Database) -> None
         mine.release(mine.acquire(), plenty)
         best = min(best, time.perf_counter() - started)
     assert best < 0.01
+
+
+def test_the_calls_of_a_killed_process_hold_nobody_up(database: Database, clock: Clock) -> None:
+    """A pass that is killed again and again must not make the next one wait for its unanswered calls."""
+    child = subprocess.Popen([sys.executable, "-c", "pass"])
+    child.wait()
+    limits = Limits(concurrent=2, per_day=100)
+    dead = CallLedger(database, "acme:1", owner=f"{socket.gethostname()}:{child.pid}:0", now=lambda: clock.at)
+    elsewhere = CallLedger(database, "acme:1", owner=f"some-other-host:{child.pid}:0", now=lambda: clock.at)
+    waiting = Waiting(now=lambda: clock.at, sleep=clock.sleep, chance=lambda: 0.0)
+    Pace(limits, elsewhere, waiting=waiting).acquire()
+    Pace(limits, dead, waiting=waiting).acquire()
+    one = pace(database, clock, limits)
+    ticket = one.acquire()
+    assert clock.slept == 0
+    one.release(ticket, {})
+    with CallLedger(database, "acme:1", now=lambda: clock.at).locked() as book:
+        assert book.use(limits, clock.at, minute=False, day=True).day_cost == 3  # it was made all the same
+
+
+def test_calls_of_a_clock_that_has_been_put_back_do_not_fill_the_minute(
+    database: Database, clock: Clock
+) -> None:
+    limits = Limits(per_minute=4)
+    spend(pace(database, clock, limits), 4)
+    clock.at -= 3600
+    spend(pace(database, clock, limits))
+    assert clock.slept == 0

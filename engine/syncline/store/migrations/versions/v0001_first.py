@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("at", sa.Float(), nullable=False),
         sa.Column("cost", sa.Integer(), nullable=False),
         sa.Column("until", sa.Float(), nullable=True),
+        sa.Column("owner", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_call")),
     )
     op.create_index("ix_call_account_at", "call", ["account", "at"], unique=False)
