@@ -123,9 +123,9 @@ def crash(theatre: Theatre, truth: Truth, point: Point) -> None:
     recover_and_check(theatre, truth, str(point))
 
 
-def recover_and_check(theatre: Theatre, truth: Truth, where: str) -> None:
+def recover_and_check(theatre: Theatre, truth: Truth, where: str, *, later: timedelta = EVERY) -> None:
     """The next pass of the schedule sets everything right, and the one after it has nothing to do."""
-    theatre.later(EVERY)
+    theatre.later(later)
     theatre.pass_()
     theatre.forget_requests()
     theatre.pass_()

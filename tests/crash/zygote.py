@@ -62,16 +62,20 @@ class Child:
     def kill(self) -> None:
         self.signal(signal.SIGKILL)
 
+    def poll(self) -> int | None:
+        """Its exit code, ``None`` while it runs or stands still."""
+        if self.code is None:
+            self.code = self.zygote.ask({"do": "wait", "pid": self.pid})["code"]
+        return self.code
+
     def wait(self, timeout_s: float = 60.0) -> int:
         """Its exit code; raises ``TimeoutError``."""
         deadline = time.monotonic() + timeout_s
-        while self.code is None:
-            self.code = self.zygote.ask({"do": "wait", "pid": self.pid})["code"]
-            if self.code is None:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"process {self.pid} has not ended after {timeout_s:.0f} s")
-                time.sleep(0.002)
-        return self.code
+        while (code := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"process {self.pid} has not ended after {timeout_s:.0f} s")
+            time.sleep(0.002)
+        return code
 
     def stopped(self) -> bool:
         """Whether it has stopped (SIGSTOP) since the last time this was asked."""
