@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.crash.conftest import Played
-from tests.crash.matrix import KINDS, crash, points
+from tests.crash.matrix import KINDS, Point, crash, points
 from tests.crash.scenario import STEPS
 from tests.support.effort import LONG
 from tests.support.tally import Tally
@@ -39,6 +39,21 @@ def test_the_same_on_postgresql(played: Callable[[str], Played], tally: Tally, s
         crash(scene.theatre, truth, point)
         tally("kill points")
         tally(f"{KINDS[kind]}, on PostgreSQL")
+
+
+#: One point for each of the promises that a crash is most likely to break; all of the first step.
+MOMENTS = {
+    "a create has been carried out": Point("unanswered", ("crm", "POST", "/crm/v8/Accounts"), 1),
+    "a page has been staged": Point("after", "run/reading:stage < run/reading:read_end", 1),
+    "an outcome has been written down": Point("after", "run/writing:_settle < run/writing:_write_batch", 1),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_pass_killed_when(played: Callable[[str], Played], tally: Tally, moment: str) -> None:
+    scene = played("sqlite")
+    crash(scene.theatre, scene.truth("meet"), MOMENTS[moment])
+    tally("kill points")
 
 
 def test_the_scenario_takes_every_way_through_a_pass(played: Callable[[str], Played]) -> None:
