@@ -45,10 +45,12 @@ def test_state_key_and_plan_are_their_owners_alone(mask: int, tmp_path: Path, ta
             assert plan.code == 0, plan.err
             assert stage.run("apply", str(tmp_path / "acme.plan"), spec=False).code == 0
             stage.sync()
+            assert stage.run("reset", "--drop-links", "--confirm", "acme").code == 0
         seen.append(_modes(tmp_path))
     names = {name for modes in seen for name in modes}
     # While a verb runs the log of the database lies beside it.
     assert names >= {".syncline/state.db-wal", ".syncline/state.db-shm", ".syncline/key", "acme.plan"}
+    assert any(name.endswith(".backup") for name in names)
     for modes in seen:
         for name, mode in modes.items():
             assert mode == ("700" if name == ".syncline" else "600"), (name, mode)

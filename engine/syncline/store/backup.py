@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
+from syncline.privatefile import create_private
 from syncline.store.database import StoreError
 
 
@@ -20,7 +20,7 @@ def back_up(file: Path, now: datetime) -> Path:
         number += 1
         copy = file.with_name(f"{file.name}.{now:%Y%m%dT%H%M%S}-{number}.backup")
     try:
-        os.close(os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        create_private(copy)
         with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(copy)) as target:
             source.backup(target)
     except (OSError, sqlite3.Error) as error:
