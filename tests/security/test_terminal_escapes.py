@@ -11,6 +11,7 @@ from tests.support.effort import effort
 from tests.support.stage import Done, Stage
 from tests.support.tally import Tally
 
+from syncline.cli.common import say, say_lines
 from syncline.connect.contract import Organisation, Outcome, OutcomeKind
 from syncline.connect.errors import RemoteError
 from syncline.printable import one_line, printable, printable_json
@@ -49,6 +50,13 @@ def test_every_way_of_showing_a_text_from_outside_neutralises_it(name: str, tall
     ):
         assert not STEERING.search(str(words).replace("\n  fix: ", " "))
     assert "\n" not in Organisation(id="1", name=text).name
+
+
+def test_what_is_said_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    say("customer Acme\nok: all is well\r\x1b[2J")
+    assert capsys.readouterr().out == "customer Acme ok: all is well\\x0d\\x1b[2J\n"
+    say_lines("ours\nours too\x1b")
+    assert capsys.readouterr().out == "ours\nours too\\x1b\n"
 
 
 def test_no_verb_passes_on_what_a_record_is_called(tmp_path: Path, tally: Tally) -> None:
