@@ -706,3 +706,18 @@ def test_a_map_that_is_aimed_at_another_field_is_compared_as_on_a_first_meeting(
     assert pair.b.rows["people"][right]["note"] == "1"
     assert any('"lost":"555"' in event.detail for event in events(pair, "updated"))
     quiet(pair)
+
+
+@pytest.mark.parametrize("returns_stored", [True, False])
+def test_the_form_that_a_remote_gives_a_value_never_comes_back(
+    tmp_path: Path, database: Database, returns_stored: bool
+) -> None:
+    pair = Pair(tmp_path, database, b={"returns_stored": returns_stored})
+    pair.b.rewrite = lambda name, value: value.upper() if name == "name" else value
+    left, right = met(pair)
+    pair.run()
+    pair.b.person("people", right, tax="10")
+    pair.run()
+    assert pair.b.rows["people"][right]["name"] == "ACME"
+    assert (pair.a.rows["people"][left]["name"], pair.a.rows["people"][left]["tax"]) == ("Acme", "10")
+    quiet(pair)
