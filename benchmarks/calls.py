@@ -104,7 +104,8 @@ def _load_pass(at: Stage, spec: Path, state: Path) -> dict[str, int]:
 
 
 def at_sandboxes(size: int) -> Iterator[Row]:
-    edits = min(size, 500)
+    # More at once would be taken for a mishap, and stopped.
+    edits = min(size // 5, 500)
     first = ((pages(size, ZOHO_PAGE), 0), (pages(size, XERO_PAGE), 0))
     quiet = ((2, 0), (1, 0))
     looks = math.ceil(edits / XERO_IDS)
