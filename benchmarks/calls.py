@@ -27,8 +27,10 @@ PAGE, BATCH = 1000, 100
 XERO_PAGE, XERO_IDS = 1000, 40
 #: Zoho CRM API v8: 2000 a query, 100 a write, deletions told in a call of their own once something is known.
 ZOHO_PAGE, ZOHO_WRITE = 2000, 100
-#: The ends of the paths whose calls are about the sign-in or the organisation, not about records.
-ABOUT = ("/token", "/connections", "/Organisation", "/org")
+#: The ends of the paths whose calls are about the sign-in, the organisation or its settings, not about
+#: records; a first pass reads the settings once.
+ABOUT = ("/token", "/connections", "/Organisation", "/org", "/fields", "/modules")
+ABOUT += ("/Accounts", "/Currencies", "/TaxRates")
 
 OVERLAY = """
 spec: 1
