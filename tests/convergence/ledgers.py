@@ -418,17 +418,7 @@ class Ledgers(Pair):
         return found
 
 
-class OneByOne:
-    """An executor that reads one system after the other, so that a history can be repeated."""
-
-    def __init__(self, **_: Any) -> None:
-        """As a pool is made."""
-
-    def __enter__(self) -> OneByOne:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Nothing runs any more."""
-
-    def map(self, work: Callable[[Any], Any], things: Sequence[Any]) -> list[Any]:
-        return [work(thing) for thing in sorted(things)]
+def one_by_one(tasks: Sequence[Callable[[], None]]) -> None:
+    """Reads one system after the other, so that a history can be repeated."""
+    for task in tasks:
+        task()

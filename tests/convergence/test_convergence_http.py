@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
@@ -19,7 +20,13 @@ from unittest import mock
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.convergence.ledgers import Killed, Life
 from tests.convergence.phases import PHASES
 from tests.support.business import example_with, line
@@ -96,7 +103,7 @@ def mortal(life: Life) -> Iterator[None]:
 class HttpHistories(RuleBasedStateMachine):
     """One history over HTTP."""
 
-    count: ClassVar[dict[str, int]]
+    count: ClassVar[Counter[str]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,6 +127,10 @@ class HttpHistories(RuleBasedStateMachine):
         self.stage.connect()
         self.stage.books.sandbox.switches["rewrite"] = capitals
         self.stage.crm.sandbox.switches["rewrite"] = trims
+
+    @invariant()
+    def one_step_more(self) -> None:
+        self.count["steps"] += 1
 
     def teardown(self) -> None:
         try:
@@ -451,7 +462,7 @@ def json_line(text: str) -> dict[str, Any]:
 
 
 def test_every_history_converges_over_http(tally: Tally) -> None:
-    count = {"histories": 0, "faults": 0, "kills": 0}
+    count = Counter[str]()
     machine: Callable[[], RuleBasedStateMachine] = type("Machine", (HttpHistories,), {"count": count})
     run_state_machine_as_test(
         machine,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -27,7 +28,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from tests.convergence.ledgers import RULES, Habits, Ledgers, OneByOne, Variant, WatchedRemote
+from tests.convergence.ledgers import RULES, Habits, Ledgers, Variant, WatchedRemote, one_by_one
 from tests.convergence.naive import A, B, Thing, mark, merged
 from tests.convergence.phases import PHASES
 from tests.support.effort import effort
@@ -73,7 +74,7 @@ class Histories(RuleBasedStateMachine):
     """One history. Class attributes are set by the test that runs it."""
 
     template: ClassVar[Path]
-    count: ClassVar[dict[str, int]]
+    count: ClassVar[Counter[str]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -267,12 +268,13 @@ class Histories(RuleBasedStateMachine):
         for (thing, name), (values, why) in expected.items():
             held = tuple(self.shown(thing, side, name) for side in (A, B))
             assert held == values, f"{thing.tag}.{name}: {why} should give {values}, not {held}"
+        self.count["fields predicted"] += len(expected)
         self.know()
 
     @rule(after=st.integers(0, 60))
     def a_pass_that_is_killed(self, after: int) -> None:
         self.certain = False
-        self.world.run(kill_after=after)
+        self.count["kills"] += self.world.run(kill_after=after) is None
 
     @rule(place=PLACES, side=SIDES, module=st.sampled_from(["people", "bills"]), after=st.integers(0, 60))
     def one_record_is_pushed(self, place: int, side: int, module: str, after: int) -> None:
@@ -477,6 +479,7 @@ class Histories(RuleBasedStateMachine):
         kept = {(tag, name, mark(value)) for tag, name, value in self.world.lost()}
         for loss in self.oracle.losses:
             assert (loss.tag, loss.field, loss.mark) in kept, f"not in the audit log: {loss}"
+        self.count["lost values found in the log"] += len(self.oracle.losses)
         self.oracle.losses.clear()
         for remote in self.world.remotes:
             remote.calls.clear()
@@ -540,8 +543,8 @@ class _Key:
 def test_every_history_converges(
     sqlite_template: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "ThreadPoolExecutor", OneByOne)
-    count = {"histories": 0, "steps": 0}
+    monkeypatch.setattr(passes, "_at_once", one_by_one)
+    count = Counter[str]()
     machine = type("Machine", (Histories,), {"template": sqlite_template, "count": count})
     run_state_machine_as_test(
         machine,
@@ -555,4 +558,4 @@ def test_every_history_converges(
         ),
     )
     for what, number in count.items():
-        tally(what, number)
+        tally(f"{what} (convergence in memory)", number)
