@@ -17,7 +17,6 @@ from syncline.connect import (
     OutcomeKind,
     QuotaExhausted,
     ReconnectNeeded,
-    RemoteUnavailable,
     SentWrite,
     Session,
     State,
@@ -299,6 +298,7 @@ def test_deleting_invoices_ends_them_by_their_state(remote: Remote, session: Ses
         pytest.param(Fault(kind=FaultKind.TRUNCATE), id="answer cut"),
         pytest.param(Fault(kind=FaultKind.STATUS_AFTER, status=500, body="oops"), id="500 after storing"),
         pytest.param(Fault(kind=FaultKind.STATUS_AFTER, status=502), id="bad gateway"),
+        pytest.param(Fault(kind=FaultKind.STATUS_AFTER, status=503), id="unavailable after storing"),
         pytest.param(Fault(kind=FaultKind.MALFORMED), id="broken JSON"),
     ],
 )
@@ -336,10 +336,6 @@ def test_an_error_that_stored_nothing_is_unknown_and_then_not_found(remote: Remo
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
-        pytest.param(Fault(kind=FaultKind.REMOTE, name="unavailable"), RemoteUnavailable, id="offline"),
-        pytest.param(
-            Fault(kind=FaultKind.REMOTE, name="organisation-offline"), RemoteUnavailable, id="org offline"
-        ),
         pytest.param(Fault(kind=FaultKind.REMOTE, name="day"), QuotaExhausted, id="day used up"),
         pytest.param(Fault(kind=FaultKind.REMOTE, name="scope"), ReconnectNeeded, id="scope"),
         pytest.param(Fault(kind=FaultKind.REMOTE, name="disconnected"), ReconnectNeeded, id="disconnected"),
@@ -352,6 +348,42 @@ def test_a_call_that_stored_nothing_is_raised(
     with pytest.raises(error):
         session.write("Contacts", [create("a", Name="A")])
     assert remote.sandbox.records("Contacts") == []
+
+
+@pytest.mark.parametrize("name", ["unavailable", "organisation-offline"])
+def test_a_remote_that_is_offline_is_looked_up_before_anything_is_repeated(
+    remote: Remote, session: Session, name: str
+) -> None:
+    write, sent_at = create("a", Name="A"), datetime.now(UTC)
+    remote.sandbox.faults.arm(Fault(kind=FaultKind.REMOTE, name=name, method="PUT"))
+    assert kinds(session.write("Contacts", [write])) == [OutcomeKind.UNKNOWN]
+    assert session.settle("Contacts", [SentWrite(write=write, sent_at=sent_at)]) == [None]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(Fault(kind=FaultKind.REMOTE, name="day"), id="day used up"),
+        pytest.param(Fault(kind=FaultKind.REMOTE, name="disconnected"), id="disconnected"),
+    ],
+)
+def test_the_half_of_a_batch_that_was_stored_is_told_when_the_other_half_fails(
+    remote: Remote, session: Session, fault: Fault
+) -> None:
+    remote.sandbox.faults.arm(Fault(kind=FaultKind.STATUS, status=400, method="PUT"))
+    remote.sandbox.faults.arm(replace(fault, method="PUT", skip=1))
+    stored, failed = session.write("Contacts", [create("a", Name="Ana"), create("b", Name="Bob")])
+    assert [r["Name"] for r in remote.sandbox.records("Contacts")] == ["Ana"]
+    assert stored.kind is OutcomeKind.DONE
+    assert failed.kind is OutcomeKind.RETRY
+
+
+def test_a_web_page_is_no_answer_to_a_delete(remote: Remote, session: Session) -> None:
+    (made,) = session.write("Items", [create("i", Code="W")])
+    remote.sandbox.faults.arm(Fault(kind=FaultKind.HTML, status=200, method="DELETE"))
+    (outcome,) = session.write("Items", [Write(kind=WriteKind.DELETE, key="d", id=made.id)])
+    assert outcome.kind is OutcomeKind.UNKNOWN
+    assert [r["Code"] for r in remote.sandbox.records("Items")] == ["W"]
 
 
 def test_settling_finds_items_and_invoices(remote: Remote, session: Session, customer: str) -> None:

@@ -88,8 +88,7 @@ def _exchange(
         return _outcomes(module, writes, elements, reply, lock_until)
     if reply.status == 400:
         return _whole_call_refused(api, module, writes, elements, reply, lock_until)
-    if reply.status >= 500 and reply.status not in (501, 503):
-        # Xero may have stored some of it before it failed.
+    if _open(reply):
         return [_unknown(write, f"Xero answered {reply.status}: {said_by(reply)}") for write in writes]
     raise call_error(reply, f"writing {module.name}")
 
@@ -106,10 +105,15 @@ def _whole_call_refused(
     alone."""
     if len(writes) > 1:
         half = len(writes) // 2
-        return [
-            *_exchange(api, module, writes[:half], elements[:half], lock_until),
-            *_exchange(api, module, writes[half:], elements[half:], lock_until),
-        ]
+        outcomes = _exchange(api, module, writes[:half], elements[:half], lock_until)
+        try:
+            outcomes += _exchange(api, module, writes[half:], elements[half:], lock_until)
+        except RemoteError as error:
+            # The first half has been dealt with, so that the call as a whole has not failed.
+            outcomes += [
+                Outcome(kind=OutcomeKind.RETRY, id=write.id, message=error.what) for write in writes[half:]
+            ]
+        return outcomes
     try:
         body = reply.json()
     except RemoteProtocolError:
@@ -170,6 +174,11 @@ def _outcome(module: RemoteModule, write: Write, row: Mapping[str, Any], lock_un
     )
 
 
+def _open(reply: HttpReply) -> bool:
+    """Whether Xero, or what stands before it, may have failed after some of the call was carried out."""
+    return reply.status >= 500 and reply.status != 501
+
+
 def _unknown(write: Write, why: str) -> Outcome:
     return Outcome(kind=OutcomeKind.UNKNOWN, id=write.id, message=why)
 
@@ -193,13 +202,13 @@ def _delete_item(api: Api, write: Write, place: int) -> Outcome:
         if place == 0:
             raise
         return Outcome(kind=OutcomeKind.RETRY, id=write.id, message=error.what)
-    if reply.status in (200, 204):
+    if reply.status == 204:
         return Outcome(kind=OutcomeKind.DONE, id=write.id)
     if reply.status == 404:
         return _gone(write)
     if reply.status == 400:
         return _whole_call_refused(api, ITEMS, [write], [{}], reply, None)[0]
-    if reply.status >= 500 and reply.status not in (501, 503):
+    if reply.status == 200 or _open(reply):  # 200 is somebody else's page: Xero has nothing to say here
         return _unknown(write, f"Xero answered {reply.status}: {said_by(reply)}")
     if place == 0:
         raise call_error(reply, "deleting an item")
