@@ -119,11 +119,16 @@ def is_loopback(host: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class HttpReply:
-    """A complete answer. ``headers``: names in lower case, repeated ones joined by ", "."""
+    """A complete answer. ``headers``: names in lower case, repeated ones joined by ", ".
+
+    ``source``, ``asked``: what messages call the remote and the call.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes = field(default=b"", repr=False)
+    source: str = "the remote"
+    asked: str = ""
 
     @property
     def text(self) -> str:
@@ -135,7 +140,7 @@ class HttpReply:
         deeply or so full of values that it means harm."""
         if _values_at_most(self.content) > MAX_VALUES:
             raise RemoteProtocolError(
-                f"the remote answered {self.status}: {len(self.content)} bytes with too many values to hold",
+                f"{self._said()} {len(self.content)} bytes with too many values to hold",
                 fix="ask for less at once; if it happens again, the remote or something between has a fault",
                 status=self.status,
                 correlation=self.correlation,
@@ -145,11 +150,14 @@ class HttpReply:
         except (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError) as error:
             kind = self.headers.get("content-type", "no content type").split(";")[0][:60]
             raise RemoteProtocolError(
-                f"the remote answered {self.status}: {len(self.content)} bytes ({kind}) that are not JSON",
-                fix="if it happens again, the remote or something between has a fault: check its status page",
+                f"{self._said()} {len(self.content)} bytes ({kind}) that are not JSON",
+                fix="the next pass tries again; if it lasts, the remote or something between has a fault",
                 status=self.status,
                 correlation=self.correlation,
             ) from error
+
+    def _said(self) -> str:
+        return f"{self.source} answered {self.status}{self.asked and f' to {self.asked}'}:"
 
     @property
     def date(self) -> datetime | None:
@@ -385,7 +393,8 @@ class HttpClient:
                     raise _Unreadable(f"not complete after {MAX_EXCHANGE_S:.0f} s")
                 chunks.append(chunk)
             found = {name.lower(): value for name, value in response.headers.items()}
-            return HttpReply(response.status_code, found, b"".join(chunks))
+            content, named = b"".join(chunks), f"{call.method} {_path(call.url)}"
+            return HttpReply(response.status_code, found, content, self._label, named)
 
     def _client(self, url: str) -> httpx.Client:
         """The pool for this machine, or the one for the network.

@@ -12,7 +12,14 @@ from urllib.parse import quote, urlsplit
 
 from syncline.connect.callback import CallbackListener
 from syncline.connect.contract import OAuth
-from syncline.connect.errors import QuotaExhausted, ReconnectNeeded, RemoteError, RemoteProtocolError
+from syncline.connect.errors import (
+    AnswerLost,
+    QuotaExhausted,
+    ReconnectNeeded,
+    RemoteError,
+    RemoteProtocolError,
+    RemoteUnavailable,
+)
 from syncline.connect.http import HttpClient, HttpReply, check_url
 from syncline.connect.secrets import redact, register
 from syncline.connect.waiting import Waiting
@@ -214,12 +221,12 @@ class TokenEndpoint:
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         if verifier is not None:
             form["code_verifier"] = verifier
-        return self._ask(oauth, client, form, repeatable=False)
+        return self._spend(oauth, client, form)
 
     def grant_token(self, oauth: OAuth, client: Client, token: str) -> Tokens:
         """Exchange a code that a person made by hand in the remote's console: there was no redirect."""
         register(token)
-        return self._ask(oauth, client, {"grant_type": "authorization_code", "code": token}, repeatable=False)
+        return self._spend(oauth, client, {"grant_type": "authorization_code", "code": token})
 
     def client_credentials(self, oauth: OAuth, client: Client) -> Tokens:
         """Sign in as the application itself."""
@@ -252,6 +259,19 @@ class TokenEndpoint:
                 status=reply.status,
                 correlation=reply.correlation,
             )
+
+    def _spend(self, oauth: OAuth, client: Client, form: dict[str, str]) -> Tokens:
+        """Exchange a code that can be used once."""
+        try:
+            return self._ask(oauth, client, form, repeatable=False)
+        except (AnswerLost, RemoteUnavailable, RemoteProtocolError) as error:
+            raise type(error)(
+                error.what,
+                fix="run `syncline connect` again: the code of this sign-in may be used up, and nothing was"
+                " kept; if it lasts, check base_url and the region among the system's options",
+                status=error.status,
+                correlation=error.correlation,
+            ) from error
 
     def _ask(self, oauth: OAuth, client: Client, form: dict[str, str], *, repeatable: bool) -> Tokens:
         reply = self._post(oauth.token_url, oauth, client, form, repeatable=repeatable)
@@ -286,7 +306,7 @@ def read_tokens(reply: HttpReply, oauth: OAuth, *, label: str, now: float) -> To
     if not isinstance(found, dict):
         raise RemoteProtocolError(
             f"the token endpoint of {label} answered {reply.status} without tokens",
-            fix="check base_url, and the region among the system's options",
+            fix="the next pass tries again; if it lasts, check base_url and the region of the system",
             status=reply.status,
             correlation=reply.correlation,
         )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from syncline.connect.contract import Account, Connection, Connector, Grant, OAuth, Organisation
-from syncline.connect.errors import WrongOrganisation
+from syncline.connect.errors import RemoteProtocolError, RemoteUnavailable, WrongOrganisation
 from syncline.connect.http import HttpClient, check_url
 from syncline.connect.oauth import Client, TokenEndpoint, Tokens, sign_in_by_code
 from syncline.errors import SynclineError
@@ -79,8 +79,16 @@ def connect_system(
             )
             return Heard(inner, name)
 
-        organisation = _organisation(workspace, system, session(None).organisations(), choose)
-        account: Account = session(organisation).check()
+        try:
+            organisation = _organisation(workspace, system, session(None).organisations(), choose)
+            account: Account = session(organisation).check()
+        except (RemoteUnavailable, RemoteProtocolError) as error:
+            raise type(error)(
+                error.what,
+                fix="run `syncline connect` again: this sign-in was not kept",
+                status=error.status,
+                correlation=error.correlation,
+            ) from error
     before = vault.load(workspace.spec.name, name)
     if before is not None and before.organisation.id != account.organisation.id and not relink:
         raise WrongOrganisation(
