@@ -83,7 +83,7 @@ def run_prepared(
             break
     if whole and result.status != "stopped":
         _approve(alive)  # they had nothing to change
-    result.warnings += _unheeded(scopes)
+    result.warnings += [*_unheeded(scopes), *_unanswered(scopes)]
     for scope in scopes:
         result.warnings += [note for note in scope.drift.notes if note not in result.warnings]
         result.problems |= {f"{scope.name}.{name}": why for name, why in scope.drift.maps.items()}
@@ -211,6 +211,23 @@ def _unheeded(scopes: Sequence[Scope]) -> list[str]:
         " from before it; nothing is wrong with the pass, but each one reads that much again"
         for system, names in modules.items()
     ]
+
+
+def _unanswered(scopes: Sequence[Scope]) -> list[str]:
+    """One warning for each end at which it is not known what became of writes."""
+    found = []
+    for scope in scopes:
+        with scope.database.read() as db:
+            open_ = scope.ledger.count_operations(db, "sent")
+        why = next((f" ({text})" for text in scope.unanswered.values() if text), "")
+        for side in Side:
+            if count := sum(number for (end, _), number in open_.items() if end == side):
+                found.append(
+                    f"{scope.name}: {count} writes to {scope.ends[side].system} were sent without an answer"
+                    f"{why} and may still be carried out; a pass in some minutes looks again, and repeats"
+                    " those that were not"
+                )
+    return found
 
 
 def module_totals(scope: Scope) -> dict[str, Any]:

@@ -70,8 +70,8 @@ class Scope:
     new or changed and that nobody has approved of; ``approve`` remembers, that somebody has. ``drift``:
     what the remotes' fields no longer let it do.
 
-    ``unanswered``: the operations of this pass whose answer was lost; ``in_flight``: the links with a write
-    that may still be carried out: they are left alone.
+    ``unanswered``: the operations of this pass whose answer was lost, and how; ``in_flight``: the links with
+    a write that may still be carried out: they are left alone.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Scope:
         #: whether a person has said that this pass may do what looks like a mishap
         self.accept = False
         self.check = check
-        self.unanswered: set[int] = set()
+        self.unanswered: dict[int, str] = {}
         self.in_flight: set[int] = set()
         self.totals = Totals()
         #: both ends are read whole, whatever the cursors say, and what is missing is looked up

@@ -337,7 +337,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                 case OutcomeKind.DONE:
                     done.add(operation, outcome)
                 case OutcomeKind.UNKNOWN:
-                    scope.unanswered.add(operation.id)
+                    scope.unanswered[operation.id] = outcome.message
                 case OutcomeKind.CONFLICT:
                     failures.stale(operation, outcome)
                     stale.append(operation.record or "")
