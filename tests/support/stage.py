@@ -82,20 +82,25 @@ class Stage:
         spec: str | None = None,
         patient: bool = True,
         ahead: Mapping[str, float] | None = None,
+        state: str | None = None,
     ) -> None:
         """``data``: as ``syncline sandbox --data`` has it; ``spec``: its text, else the example's.
         ``patient``: the engine really waits where it must; otherwise waiting moves the clocks of all.
-        ``ahead``: by system, by how many seconds its clock is wrong."""
+        ``ahead``: by system, by how many seconds its clock is wrong. ``state``: the URL of the state, else a
+        file beside the spec."""
         self.folder = folder
         self.spec = folder / "acme.yaml"
         if spec is None:
             shutil.copyfile(EXAMPLE, self.spec)
         else:
             self.spec.write_text(spec, encoding="utf-8")
+        self._state = {} if state is None else {"SYNCLINE_STATE": state}
         self.clock = VirtualClock()
         self._clocks = [self.clock]
         self._engine_ahead = timedelta()
+        #: how long the engine has waited, and what happens meanwhile
         self.slept: list[float] = []
+        self.while_asleep: Callable[[], None] | None = None
         self._waiting = (
             Waiting() if patient else Waiting(now=lambda: self.now().timestamp(), sleep=self._sleep)
         )
@@ -134,6 +139,7 @@ class Stage:
     def environ(self) -> dict[str, str]:
         """The environment in which the spec's verbs run."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SYNCLINE_", "XERO_", "ZOHO_"))}
+        kept |= self._state
         for name, (_, prefix) in SYSTEMS.items():
             told = self.systems[name].sandbox.credentials()
             kept[f"{prefix}_BASE_URL"] = self.systems[name].server.base_url
@@ -146,7 +152,13 @@ class Stage:
 
         ``organisation``: the name of the one in the books, else the first; ``more``: options of the books.
         """
-        chosen = organisation or self.books.sandbox.credentials()["organisations"][0]["name"]
+        for name, words in (("crm", ()), ("books", more)):
+            done = self.sign_in(name, organisation if name == "books" else None, *words)
+            assert done.code == 0, done.err
+
+    def sign_in(self, name: str, organisation: str | None = None, *more: str) -> Done:
+        """Sign in to one system, as :meth:`connect` does to both."""
+        chosen = organisation or self.systems[name].sandbox.credentials()["organisations"][0]["name"]
 
         def browse(url: str) -> int:
             threading.Thread(
@@ -155,9 +167,7 @@ class Stage:
             return 0
 
         with mock.patch("click.launch", browse):
-            for words in (("crm",), ("books", "--organisation", chosen, *more)):
-                done = self.run("connect", *words)
-                assert done.code == 0, done.err
+            return self.run("connect", name, "--organisation", chosen, *more)
 
     def run(self, verb: str, *arguments: str, spec: bool = True) -> Done:
         """``syncline VERB SPEC ARGUMENTS``, or without the spec."""
@@ -183,6 +193,8 @@ class Stage:
     def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.later(timedelta(seconds=seconds))
+        if self.while_asleep is not None:
+            self.while_asleep()
 
     def forget_requests(self) -> None:
         for system in self.systems.values():

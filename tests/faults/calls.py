@@ -1,0 +1,293 @@
+"""Every call that the connectors make: how it comes about, by which request, and what holds afterwards."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+from tests.support.stage import EXAMPLE, Done, Stage
+
+from syncline.connect.sandbox import Fault, FaultKind
+
+#: Enough records that each case of a short run can delete one.
+KNOWN = 20
+#: Records on a small page: more than are ever asked for by their ids.
+_SMALL = 10
+
+_HEAD = EXAMPLE.read_text(encoding="utf-8").split("schedule:")[0]
+_OFF = "{enabled: false}"
+_RULES = "{match: null, deletes: {crm: delete, books: %s}, limits: {deletes: none}}"
+SPECS = {
+    "accounts": f"{_HEAD}\nmodules: {{accounts: {_RULES % 'archive'}, products: {_OFF}, invoices: {_OFF}}}\n",
+    "products": f"{_HEAD}\nmodules: {{products: {_RULES % 'delete'}, accounts: {_OFF}, invoices: {_OFF}}}\n",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of one connector.
+
+    ``kind``: ``read`` (may be asked again at will), ``write`` (never sent again blindly), ``code``
+    (spends the code of a sign-in). ``path``: a regular expression; ``skip``: how many such requests
+    come before it in the pass. ``stir``: what people do so that the verb makes this call, given a
+    number that is another one each time. ``first``: faults that lead to it.
+    """
+
+    name: str
+    system: str
+    kind: str
+    method: str
+    path: str
+    stir: Callable[[Stage, int], None]
+    module: str = "accounts"
+    skip: int = 0
+    verb: tuple[str, ...] = ("sync", "--json")
+    first: tuple[Fault, ...] = ()
+    patched: Callable[[], AbstractContextManager[Any]] = field(default=nullcontext)
+
+    @property
+    def id(self) -> str:
+        return f"{self.system}-{self.name.replace(' ', '-')}"
+
+
+def run(stage: Stage, call: Call) -> Done:
+    """The verb that makes a call."""
+    verb, *words = call.verb
+    return stage.sign_in(words[0]) if verb == "connect" else stage.run(verb, *words)
+
+
+# --- what people do ------------------------------------------------------------------------------------
+
+
+def populate(stage: Stage, module: str) -> None:
+    """Records that both ends know, and the pass that makes them so."""
+    for number in range(KNOWN):
+        if module == "accounts":
+            stage.crm.act("create", "Accounts", None, {"Account_Name": f"Known {number}", "Phone": "0"})
+        else:
+            row = {"Product_Name": f"Known {number}", "Product_Code": f"K-{number}", "Unit_Price": 1}
+            stage.crm.act("create", "Products", None, row)
+    stage.sync()
+
+
+def _account(stage: Stage, number: int) -> dict[str, Any]:
+    live = {row["Account_Name"]: row for row in stage.crm.records("Accounts") if row["$state"] == "live"}
+    return live[sorted(live)[number % len(live)]]
+
+
+def _contact(stage: Stage, number: int) -> dict[str, Any]:
+    live = {row["Name"]: row for row in stage.books.records("Contacts") if row["ContactStatus"] == "ACTIVE"}
+    return live[sorted(live)[number % len(live)]]
+
+
+def edit_crm(stage: Stage, number: int, place: int = 0) -> None:
+    row = _account(stage, number + place)
+    stage.crm.act("update", "Accounts", row["id"], {"Phone": f"1{number:05}{place:02}"})
+
+
+def edit_books(stage: Stage, number: int, place: int = 0) -> None:
+    phones = [{"PhoneType": "DEFAULT", "PhoneNumber": f"2{number:05}{place:02}"}]
+    stage.books.act("update", "Contacts", _contact(stage, number + place)["ContactID"], {"Phones": phones})
+
+
+def edit_both(stage: Stage, number: int) -> None:
+    """Work for both directions, in different records."""
+    edit_crm(stage, number)
+    edit_books(stage, number, KNOWN // 2)
+
+
+def edit_many(stage: Stage, number: int) -> None:
+    """More than a small page at either end."""
+    for place in range(5):
+        edit_crm(stage, number, place)
+    for place in range(5, 5 + _SMALL + 2):
+        edit_books(stage, number, place)
+
+
+def create_crm(stage: Stage, number: int) -> None:
+    for place in range(2):
+        row = {"Account_Name": f"From the crm {number} {place}", "Phone": f"{number}"}
+        stage.crm.act("create", "Accounts", None, row)
+
+
+def create_books(stage: Stage, number: int) -> None:
+    for place in range(2):
+        stage.books.act("create", "Contacts", None, {"Name": f"From the books {number} {place}"})
+
+
+def delete_crm(stage: Stage, number: int) -> None:
+    stage.crm.act("delete", "Accounts", _account(stage, number)["id"])
+
+
+def delete_and_edit(stage: Stage, number: int) -> None:
+    delete_crm(stage, number)
+    edit_books(stage, number, KNOWN // 2)
+
+
+def archive_books(stage: Stage, number: int) -> None:
+    stage.books.act("archive", "Contacts", _contact(stage, number)["ContactID"])
+
+
+def delete_product(stage: Stage, number: int) -> None:
+    live = [row for row in stage.crm.records("Products") if row["$state"] == "live"]
+    stage.crm.act("delete", "Products", live[number % len(live)]["id"])
+
+
+def an_hour_later(stage: Stage, number: int) -> None:
+    edit_both(stage, number)
+    stage.later(timedelta(hours=2))
+
+
+def nothing(stage: Stage, number: int) -> None:
+    """The verb alone."""
+
+
+def state_of(stage: Stage, module: str) -> tuple[list[Any], list[Any]]:
+    """What is live at both ends, in one form: equal when they agree and nothing is lost or doubled."""
+    if module == "products":
+        sold = [row for row in stage.crm.records("Products") if row["$state"] == "live"]
+        return (
+            sorted((row["Product_Code"], row["Product_Name"]) for row in sold),
+            sorted((row["Code"], row["Name"]) for row in stage.books.records("Items")),
+        )
+    live = [row for row in stage.crm.records("Accounts") if row["$state"] == "live"]
+    active = [row for row in stage.books.records("Contacts") if row["ContactStatus"] == "ACTIVE"]
+    return (
+        sorted((row["Account_Name"], row.get("Phone") or "") for row in live),
+        sorted((row["Name"], _phone(row)) for row in active),
+    )
+
+
+def _phone(row: dict[str, Any]) -> str:
+    phones = {phone["PhoneType"]: phone.get("PhoneNumber") for phone in row.get("Phones") or ()}
+    return phones.get("DEFAULT") or ""
+
+
+# --- the calls -----------------------------------------------------------------------------------------
+
+_XERO = "/api.xro/2.0"
+_CRM = "/crm/v8"
+
+
+def _small_xero_pages() -> AbstractContextManager[Any]:
+    return mock.patch("syncline_xero.reading.PAGE_SIZE", _SMALL)
+
+
+def _small_crm_pages() -> AbstractContextManager[Any]:
+    from syncline_zoho.crm import query
+
+    return mock.patch("syncline_zoho.crm.reader.select", functools.partial(query.select, limit=2))
+
+
+def _lost(method: str, path: str) -> tuple[Fault, ...]:
+    return (Fault(kind=FaultKind.LOSE, method=method, path=path),)
+
+
+CALLS = (
+    Call(
+        name="sign-in", system="books", kind="code", method="POST", path="/connect/token$", stir=nothing,
+        verb=("connect", "books"),
+    ),
+    Call(
+        name="organisations", system="books", kind="read", method="GET", path="/connections$", stir=nothing,
+        verb=("connect", "books"),
+    ),
+    Call(
+        name="refresh", system="books", kind="read", method="POST", path="/connect/token$",
+        stir=an_hour_later,
+    ),
+    Call(
+        name="check", system="books", kind="read", method="GET", path=f"{_XERO}/Organisation$",
+        stir=edit_both,
+    ),
+    Call(
+        name="discover", system="books", kind="read", method="GET", path=f"{_XERO}/TaxRates$", stir=nothing,
+        verb=("discover", "books", "Contacts", "--json"),
+    ),
+    Call(
+        name="first page", system="books", kind="read", method="GET", path=f"{_XERO}/Contacts$",
+        stir=edit_both,
+    ),
+    Call(
+        name="next page", system="books", kind="read", method="GET", path=f"{_XERO}/Contacts$", skip=1,
+        stir=edit_many, patched=_small_xero_pages,
+    ),
+    Call(
+        name="look before a write", system="books", kind="read", method="GET", path=f"{_XERO}/Contacts$",
+        skip=1, stir=edit_crm,
+    ),
+    Call(
+        name="create", system="books", kind="write", method="PUT", path=f"{_XERO}/Contacts$",
+        stir=create_crm,
+    ),
+    Call(
+        name="update", system="books", kind="write", method="POST", path=f"{_XERO}/Contacts$",
+        stir=edit_crm,
+    ),
+    Call(
+        name="archive", system="books", kind="write", method="POST", path=f"{_XERO}/Contacts$",
+        stir=delete_crm,
+    ),
+    Call(
+        name="delete", system="books", kind="write", method="DELETE", path=f"{_XERO}/Items/[^/]+$",
+        stir=delete_product, module="products",
+    ),
+    Call(
+        name="settle", system="books", kind="read", method="GET", path=f"{_XERO}/Contacts$", skip=1,
+        stir=create_crm, first=_lost("PUT", f"{_XERO}/Contacts$"),
+    ),
+    Call(
+        name="sign-in", system="crm", kind="code", method="POST", path="/oauth/v2/token$", stir=nothing,
+        verb=("connect", "crm"),
+    ),
+    Call(
+        name="organisations", system="crm", kind="read", method="GET", path=f"{_CRM}/org$", stir=nothing,
+        verb=("connect", "crm"),
+    ),
+    Call(
+        name="refresh", system="crm", kind="read", method="POST", path="/oauth/v2/token$",
+        stir=an_hour_later,
+    ),
+    Call(
+        name="check", system="crm", kind="read", method="GET", path=f"{_CRM}/org$", stir=edit_both,
+    ),
+    Call(
+        name="discover", system="crm", kind="read", method="GET", path=f"{_CRM}/settings/modules$",
+        stir=nothing, verb=("discover", "crm", "Accounts", "--json"),
+    ),
+    Call(
+        name="first page", system="crm", kind="read", method="POST", path=f"{_CRM}/coql$", stir=edit_both,
+    ),
+    Call(
+        name="next page", system="crm", kind="read", method="POST", path=f"{_CRM}/coql$", skip=1,
+        stir=edit_many, patched=_small_crm_pages,
+    ),
+    Call(
+        name="deleted", system="crm", kind="read", method="GET", path=f"{_CRM}/Accounts/deleted$",
+        stir=delete_and_edit,
+    ),
+    Call(
+        name="look after a lost answer", system="crm", kind="read", method="GET", path=f"{_CRM}/Accounts$",
+        stir=edit_books, first=_lost("PUT", f"{_CRM}/Accounts$"),
+    ),
+    Call(
+        name="create", system="crm", kind="write", method="POST", path=f"{_CRM}/Accounts$",
+        stir=create_books,
+    ),
+    Call(
+        name="update", system="crm", kind="write", method="PUT", path=f"{_CRM}/Accounts$", stir=edit_books,
+    ),
+    Call(
+        name="delete", system="crm", kind="write", method="DELETE", path=f"{_CRM}/Accounts$",
+        stir=archive_books,
+    ),
+    Call(
+        name="settle", system="crm", kind="read", method="POST", path=f"{_CRM}/coql$", skip=1,
+        stir=create_books, first=_lost("POST", f"{_CRM}/Accounts$"),
+    ),
+)  # fmt: skip
