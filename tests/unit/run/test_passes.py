@@ -14,7 +14,8 @@ from tests.support.world import SPEC, Pair
 
 from syncline.connect.contract import Lock, Outcome, OutcomeKind, Record, State, Write, WriteKind
 from syncline.store import tables as t
-from syncline.store.database import Database
+from syncline.store.database import Database, StoreError
+from syncline.store.ledger import Ledger
 
 BILLS = """
 spec: 1
@@ -738,3 +739,16 @@ def test_a_map_that_is_aimed_at_another_field_is_compared_as_on_a_first_meeting(
     assert pair.b.rows["people"][right]["note"] == "1"
     assert any('"lost":"555"' in event.detail for event in events(pair, "updated"))
     quiet(pair)
+
+
+def test_a_page_that_could_not_be_staged_is_read_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair.a.person("people", name="Acme")
+
+    def fail(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Ledger, "save_staged", fail)
+        assert pair.run().status == "failed"
+    pair.run()
+    assert [row["name"] for row in pair.b.rows["people"].values()] == ["Acme"]
