@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from tests.support.effort import effort
 from tests.support.questions import live
 from tests.support.stage import Stage
 from tests.support.tally import Tally
@@ -48,7 +49,7 @@ def test_what_is_written_in_the_cursors_own_second_is_read_once(
         create(stage, system, name)
         tally("records in the cursor's second")
 
-    for second in range(3):
+    for second in range(effort(2, 10)):
         stopped = StoppedClock(stage)
         also(f"before {second}")
         during = [f"during {second}"]

@@ -35,7 +35,7 @@ def test_what_shows_late_within_the_overlap_is_taken_by_the_next_pass(
     """Some records show at once and move the cursor on; those that show late have older stamps."""
     chance = random.Random(11)
     made = 0
-    for _ in range(effort(3, 12)):
+    for _ in range(effort(2, 12)):
         for late in (0, chance.uniform(5, longest), longest, 0):
             delay(stage, system, late)
             made += 1
