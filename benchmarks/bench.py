@@ -50,7 +50,7 @@ def _many(quick: bool, rounds: int) -> Figures:
 #: By name: from whether it is a quick look, and the rounds, to the figures.
 BENCHMARKS: dict[str, Callable[[bool, int], Figures]] = {
     "first": _passes("first", 100_000),
-    "creating": _passes("creating", 100_000),
+    "creating": _passes("creating", 20_000),
     "reread": _passes("reread", 100_000),
     "loading": _passes("loading", 10_000),
     "reading": _passes("reading", 10_000),

@@ -27,8 +27,10 @@ PAGE, BATCH = 1000, 100
 XERO_PAGE, XERO_IDS = 1000, 40
 #: Zoho CRM API v8: 2000 a query, 100 a write, deletions told in a call of their own once something is known.
 ZOHO_PAGE, ZOHO_WRITE = 2000, 100
-#: The ends of the paths whose calls are about the sign-in or the organisation, not about records.
-ABOUT = ("/token", "/connections", "/Organisation", "/org")
+#: The ends of the paths whose calls are about the sign-in, the organisation or its settings, not about
+#: records; a first pass reads the settings once.
+ABOUT = ("/token", "/connections", "/Organisation", "/org", "/fields", "/modules")
+ABOUT += ("/Accounts", "/Currencies", "/TaxRates")
 
 OVERLAY = """
 spec: 1
@@ -104,7 +106,8 @@ def _load_pass(at: Stage, spec: Path, state: Path) -> dict[str, int]:
 
 
 def at_sandboxes(size: int) -> Iterator[Row]:
-    edits = min(size, 500)
+    # More at once would be taken for a mishap, and stopped.
+    edits = min(size // 5, 500)
     first = ((pages(size, ZOHO_PAGE), 0), (pages(size, XERO_PAGE), 0))
     quiet = ((2, 0), (1, 0))
     looks = math.ceil(edits / XERO_IDS)

@@ -73,7 +73,7 @@ GOALS = (
     Goal("first pass of 100k / dlt to files", "first", pairs("engine", "dlt to files"), 0.33, 0.5),
     Goal("the same / dlt to files, tuned by hand", "first", pairs("engine", "dlt to files, tuned")),
     Goal("first pass of 100k / bare client", "first", pairs("engine", "bare client"), 5, 7),
-    Goal("first pass of 100k into empty books / by hand", "creating", pairs("engine", "by hand")),
+    Goal("first pass of 20k into empty books / by hand", "creating", pairs("engine", "by hand")),
     Goal(
         "100k read again, nothing changed / dlt only reading",
         "reread",
