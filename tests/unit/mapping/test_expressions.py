@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -275,3 +276,26 @@ def test_a_macro_gives_text() -> None:
 def test_a_macro_file_is_refused(files: list[str], says: str) -> None:
     with pytest.raises(ExpressionError, match=says):
         Expressions(macros=[MacroFile(f"m{at}.j2", source) for at, source in enumerate(files)])
+
+
+def test_a_busy_machine_is_no_reason_to_refuse_an_expression() -> None:
+    def slow(value: str) -> str:
+        time.sleep(1.2)  # the thread does no work meanwhile
+        return value
+
+    expressions = Expressions(filters={"slow": slow})
+    assert expressions.compile("{{ value | slow | upper }}")({"value": "a"}) == "A"
+
+
+def test_work_without_end_is_ended() -> None:
+    def busy(value: str) -> str:
+        until = time.thread_time() + 0.3
+        while time.thread_time() < until:
+            pass
+        return value
+
+    source = "{{ value" + " | busy" * 40 + " }}"
+    started = time.thread_time()
+    with pytest.raises(ExpressionError, match="takes too long"):
+        Expressions(filters={"busy": busy}).compile(source)({"value": "a"})
+    assert time.thread_time() - started < 6
