@@ -175,9 +175,14 @@ def test(rest: Sequence[str]) -> int:
 
 
 def prove(rest: Sequence[str]) -> int:
-    """The promises, tried by pitfalls, crashes, faults and hostile inputs; --long tries everything."""
+    """The promises, tried by pitfalls, crashes, faults and hostile inputs; --long tries everything.
+
+    All of them, unless some are named: ``prove --long tests/convergence``.
+    """
     set_up(tools=True)
     rooms = [str(ROOT / "tests" / name) for name in PROOFS if (ROOT / "tests" / name).is_dir()]
+    if any((ROOT / word.partition("::")[0]).exists() for word in rest):
+        rooms = []
     long = "--long" in rest
     os.environ["SYNCLINE_PROVE"] = "long" if long else "share"
     return _become([PYTHON, "-m", "pytest", *rooms, *(word for word in rest if word != "--long")])

@@ -165,8 +165,11 @@ def test_a_question_about_a_deleted_record_ends_when_the_edit_is_taken_back(
     assert_quiet(pair)
 
 
-def test_a_deleted_record_that_is_noticed_by_a_write_is_asked_about(tmp_path: Path, state: Database) -> None:
-    able = {"returns_stored": True, "deletions": False}
+@pytest.mark.parametrize("conditional", [False, True], ids=["by-the-look-before-it", "by-its-answer"])
+def test_a_deleted_record_that_is_noticed_by_a_write_is_asked_about(
+    tmp_path: Path, state: Database, conditional: bool
+) -> None:
+    able = {"returns_stored": True, "deletions": False, "conditional": conditional}
     spec = SPEC.replace("    match:", "    deletes: {a: delete}\n    match:")
     pair = Pair(tmp_path, state, spec, b=able)
     left, right = met(pair)
