@@ -752,3 +752,18 @@ def test_a_page_that_could_not_be_staged_is_read_again(pair: Pair, monkeypatch: 
         assert pair.run().status == "failed"
     pair.run()
     assert [row["name"] for row in pair.b.rows["people"].values()] == ["Acme"]
+
+
+@pytest.mark.parametrize("returns_stored", [True, False])
+def test_the_form_that_a_remote_gives_a_value_never_comes_back(
+    tmp_path: Path, database: Database, returns_stored: bool
+) -> None:
+    pair = Pair(tmp_path, database, b={"returns_stored": returns_stored})
+    pair.b.rewrite = lambda name, value: value.upper() if name == "name" else value
+    left, right = met(pair)
+    pair.run()
+    pair.b.person("people", right, tax="10")
+    pair.run()
+    assert pair.b.rows["people"][right]["name"] == "ACME"
+    assert (pair.a.rows["people"][left]["name"], pair.a.rows["people"][left]["tax"]) == ("Acme", "10")
+    quiet(pair)
