@@ -76,7 +76,7 @@ def test_true_pairs_are_linked_one_sided_ones_created_and_the_rest_is_asked(
     questions = asked(stage)
     assert {one["kind"] for one in questions} == {"ambiguous"}
     assert all(one["candidates"] and one["key"] for one in questions)
-    stage.assert_idle(passes=2)
+    stage.assert_idle()
 
 
 def test_what_is_ambiguous_is_decided_by_one_command_each(stage: Stage) -> None:

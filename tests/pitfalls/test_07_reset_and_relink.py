@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.effort import cases
 from tests.support.questions import live
 from tests.support.stage import Stage
 
 from syncline.connect.sandbox import Fault, FaultKind
 
-CUSTOMERS = 12
+CUSTOMERS = 6
 
 
 @pytest.fixture
 def in_step(stage: Stage) -> Stage:
-    """A dozen customers, each at both ends."""
+    """A few customers, each at both ends."""
     for number in range(CUSTOMERS):
         values = {"Account_Name": f"Customer {number}", "Phone": str(number)}
         if number % 2:
@@ -60,7 +61,7 @@ def test_another_organisation_is_refused_and_nothing_is_changed(in_step: Stage) 
     everybody_once(in_step)
 
 
-@pytest.mark.parametrize("system", [None, "crm", "books"])
+@pytest.mark.parametrize("system", cases([None, "books"], ["crm"]))
 def test_a_reset_reads_everything_and_writes_nothing(in_step: Stage, system: str | None) -> None:
     in_step.later(timedelta(days=2))  # far beyond what any overlap reads again
     in_step.sync()
