@@ -12,6 +12,7 @@ import random
 import re
 import signal
 import threading
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -91,20 +92,25 @@ def play(theatre: Theatre, step: str) -> Truth:
     )
 
 
-def points(truth: Truth, kind: str, *, everything: bool) -> list[Point]:
-    """Every point of a kind; else one of each request and of each site, always the same ones."""
+def points(truth: Truth, kind: str) -> list[Point]:
+    """Every point of a kind in a step."""
     if kind in ("before", "after"):
-        found = [Point(kind, site, number) for site, number in truth.commits]
-    else:
-        wanted = [(la, n) for la, n in truth.requests if kind != "late" or _writes(la)]
-        found = [Point(kind, label, number) for label, number in wanted]
-    if everything:
-        return found
+        return [Point(kind, site, number) for site, number in truth.commits]
+    wanted = [(la, n) for la, n in truth.requests if kind != "late" or _writes(la)]
+    return [Point(kind, label, number) for label, number in wanted]
+
+
+def share(truth: Truth, kind: str, steps: Sequence[Truth]) -> list[Point]:
+    """One point of a kind for each request and each site, in one of the steps that have it: always the same
+    ones. Those that fall to this step."""
     chance = random.Random(f"{truth.step} {kind}")
-    by_what: dict[Any, list[Point]] = {}
-    for point in found:
-        by_what.setdefault(point.what, []).append(point)
-    return [chance.choice(group) for group in by_what.values()]
+    having = {step.step: {point.what for point in points(step, kind)} for step in steps}
+    chosen = []
+    for what in sorted(having[truth.step], key=str):
+        where = [step for step, whats in having.items() if what in whats]
+        if where[zlib.crc32(f"{kind} {what}".encode()) % len(where)] == truth.step:
+            chosen.append(chance.choice([point for point in points(truth, kind) if point.what == what]))
+    return chosen
 
 
 def crash(theatre: Theatre, truth: Truth, point: Point) -> None:
@@ -238,10 +244,19 @@ def story(theatre: Theatre, names: Mapping[str, str]) -> Counter[str]:
     told: Counter[str] = Counter()
     for row in theatre.audit():
         fields = row["detail"].get("fields", {})
-        said = {k: {"after": v.get("after"), "lost": v.get("lost")} for k, v in sorted(fields.items())}
+        said = {k: [_as_sent(v.get("after")), v.get("lost")] for k, v in sorted(fields.items())}
         why = said or row["detail"].get("message", "")
         told[f"{row['event']} {row['system']} {named([row['record'], why], names)}"] += 1
     return told
+
+
+def _as_sent(value: Any) -> Any:
+    """Without what a remote adds to the taxes of a line: what is read back has it, what was sent has not."""
+    if isinstance(value, list):
+        return [_as_sent(item) for item in value]
+    if isinstance(value, dict):
+        return {k: _as_sent(v) for k, v in value.items() if k not in ("#", "id", "value")}
+    return value
 
 
 def _same(where: str, wanted: Mapping[str, Any], found: Mapping[str, Any]) -> None:

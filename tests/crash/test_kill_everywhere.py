@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.crash.conftest import Played
-from tests.crash.matrix import KINDS, Point, crash, points
+from tests.crash.matrix import KINDS, Point, crash, points, share
 from tests.crash.scenario import STEPS
 from tests.support.effort import LONG
 from tests.support.tally import Tally
@@ -21,8 +21,9 @@ def test_the_next_pass_sets_right_what_a_crash_left(
     played: Callable[[str], Played], tally: Tally, step: str, kind: str
 ) -> None:
     scene = played("sqlite")
+    truths = [scene.truth(one.name) for one in STEPS]
     truth = scene.truth(step)
-    chosen = points(truth, kind, everything=LONG)
+    chosen = points(truth, kind) if LONG else share(truth, kind, truths)
     for point in chosen:
         crash(scene.theatre, truth, point)
     tally(KINDS[kind], len(chosen))
@@ -33,9 +34,10 @@ def test_the_next_pass_sets_right_what_a_crash_left(
 @pytest.mark.parametrize("step", [step.name for step in STEPS])
 def test_the_same_on_postgresql(played: Callable[[str], Played], tally: Tally, step: str, kind: str) -> None:
     scene = played("postgresql")
+    truths = [scene.truth(one.name) for one in STEPS]
     truth = scene.truth(step)
-    chosen = points(truth, kind, everything=False)
-    for point in chosen if LONG else chosen[::4]:
+    chosen = share(truth, kind, truths)
+    for point in chosen if LONG else chosen[::3]:
         crash(scene.theatre, truth, point)
         tally("kill points")
         tally(f"{KINDS[kind]}, on PostgreSQL")

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 from tests.unit.reconcile.made import entry, list_entry, prefer
 
 from syncline.mapping.missing import MISSING
-from syncline.mapping.module import ITEM_ID, MapEntry, Side
+from syncline.mapping.module import ITEM_ID, MapEntry, Projection, Side
 from syncline.reconcile.match import Candidate, contradicts, match_group
 from syncline.reconcile.merge import (
     Edit,
+    FirstLook,
     Outcome,
     Pending,
     Unlinked,
@@ -301,3 +302,31 @@ def test_items_that_did_not_change_keep_their_ids(stored: list[dict[str, Any]]) 
     found, removed = match_items(list_entry("text", "n"), Side.LEFT, stored, with_ids)
     assert found == with_ids
     assert removed == []
+
+
+@given(st.data())
+def test_a_first_look_agrees_only_where_every_map_would(data: st.DataObject) -> None:
+    values = st.sampled_from([None, "", "a", "b", 1, True, False])
+    directions = st.sampled_from(list(Direction))
+    names = ["one", "two", "three"]
+    entries = [entry(name, data.draw(directions)) for name in names]
+    sides = []
+    for side in Side:
+        own = {name: data.draw(values) for name in names if data.draw(st.booleans()) or name == "one"}
+        out = {
+            e.name: data.draw(st.one_of(st.just(own[e.name]), values))
+            for e in entries
+            if e.flows[side.other] and e.name in own
+        }
+        sides.append(Projection(own, out))
+    left, right = sides
+    if not FirstLook(entries).agrees(left, right):
+        return
+
+    def edit_of(one: MapEntry, side: Side) -> Edit:
+        seen = sides[side]
+        return Edit(value=seen.own.get(one.name, MISSING), out=seen.out.get(one.name, MISSING))
+
+    merge = merge_pair(entries, edit_of, prefer("ask"), {}, None)
+    assert sorted(merge.agreed) == sorted(names)
+    assert not any(merge.writes)

@@ -130,7 +130,7 @@ def test_a_module_whose_remote_makes_no_sense_fails_alone(system: str, stage: St
     other = stage.books if system == "crm" else stage.crm
     told: dict[str, str] = {}
     before = _both(stage)
-    names = list(ANSWERS)[:: effort(2, 1)] if system == "crm" else list(ANSWERS)[1 :: effort(2, 1)]
+    names = list(ANSWERS)[(system == "crm") * effort(1, 0) :: effort(4, 1)]
     for name in names:
         tally("hostile inputs")
         stage.forget_requests()
@@ -187,8 +187,14 @@ def _numbered(body: dict[str, Any], number: int) -> dict[str, Any]:
     return body
 
 
-@pytest.mark.parametrize("name", ENDLESS)
-@pytest.mark.parametrize("system", ["crm", "books"])
+@pytest.mark.parametrize(
+    ("system", "name"),
+    [
+        (system, name)
+        for n, name in enumerate(ENDLESS)
+        for system in ("crm", "books")[n % 2 : effort(n % 2 + 1, 2)]
+    ],
+)
 def test_pages_without_end_come_to_an_end(
     system: str, name: str, tmp_path: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,11 +226,12 @@ def test_pages_without_end_come_to_an_end(
         with tampering(stage.systems[system], answer):
             outcome = stage.sync(code=None)
         if name != "empty pages for ever" or system == "books":
-            assert "does not come to an end" in outcome["problems"]["accounts"]
+            why = outcome["problems"]["accounts"]
+            assert "does not come to an end" in why or "would never end" in why
         assert outcome["modules"]["products"]["created"]["books"] == 1
         assert len(stage.books.records("Contacts")) == 1
         if name != "another page for ever":  # whose records are as good as any, for all that is known
-            for _ in range(3):
+            for _ in range(2):
                 stage.sync(code=None)
             assert _both(stage) == [2, 2]
             stage.assert_idle()
@@ -269,7 +276,7 @@ WRITES: dict[str, Change] = {
 }
 
 
-@pytest.mark.parametrize("name", list(WRITES)[:: effort(2, 1)])
+@pytest.mark.parametrize("name", list(WRITES)[1 :: effort(4, 1)])
 def test_a_write_whose_answer_makes_no_sense_is_looked_up_and_not_repeated(
     name: str, tmp_path: Path, tally: Tally
 ) -> None:

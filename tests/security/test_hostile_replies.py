@@ -138,7 +138,7 @@ def test_an_exchange_ends_however_slowly_it_drips(
     tally("hostile inputs")
     import threading
 
-    monkeypatch.setattr(http_module, "MAX_EXCHANGE_S", 0.4)
+    monkeypatch.setattr(http_module, "MAX_EXCHANGE_S", 0.2)
     stopped = threading.Event()
     kind = SLOW[name]
     server = serve(_drip(kind, stopped.wait) if isinstance(kind, bytes) else kind)

@@ -103,6 +103,22 @@ def test_a_crash_between_the_steps_locks_nobody_out(name: str, stage: Stage, tal
     stage.sync()
 
 
+def test_what_was_saved_with_an_old_key_meanwhile_is_encrypted_before_that_key_goes(stage: Stage) -> None:
+    """A pass that read the keys before may renew a sign-in afterwards, with the key that it knows."""
+    (old,) = _keys(stage)
+    assert stage.run("connections", "--rotate-key").code == 0
+    new = _keys(stage)[0]
+    with sqlite3.connect(stage.folder / ".syncline" / "state.db") as db:
+        late = Fernet(old).encrypt(Fernet(new).decrypt(_secrets(stage)[0]))
+        db.execute("UPDATE connection SET secret = ? WHERE id = (SELECT min(id) FROM connection)", (late,))
+    with mock.patch("syncline.store.vault.Vault.rotate", side_effect=KeyboardInterrupt):
+        assert stage.run("connections", "--forget-old-keys").code == 1
+    assert _keys(stage) == [new, old]
+    assert stage.run("connections", "--forget-old-keys").code == 0
+    assert _keys(stage) == [new]
+    assert all(_opens(new, secret) for secret in _secrets(stage))
+
+
 def test_a_pass_that_began_before_finds_the_new_key(stage: Stage) -> None:
     """It read the keys before they were changed, and must not lose its sign-in half way."""
     with Workspace(stage.spec, None, stage.environ()) as work:

@@ -11,6 +11,7 @@ from tests.support.effort import effort
 from tests.support.stage import Done, Stage
 from tests.support.tally import Tally
 
+from syncline.cli.common import say, say_lines
 from syncline.connect.contract import Organisation, Outcome, OutcomeKind
 from syncline.connect.errors import RemoteError
 from syncline.printable import one_line, printable, printable_json
@@ -51,6 +52,13 @@ def test_every_way_of_showing_a_text_from_outside_neutralises_it(name: str, tall
     assert "\n" not in Organisation(id="1", name=text).name
 
 
+def test_what_is_said_stays_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    say("customer Acme\nok: all is well\r\x1b[2J")
+    assert capsys.readouterr().out == "customer Acme ok: all is well\\x0d\\x1b[2J\n"
+    say_lines("ours\nours too\x1b")
+    assert capsys.readouterr().out == "ours\nours too\\x1b\n"
+
+
 def test_no_verb_passes_on_what_a_record_is_called(tmp_path: Path, tally: Tally) -> None:
     with Stage(tmp_path) as stage:
         stage.connect()
@@ -58,7 +66,7 @@ def test_no_verb_passes_on_what_a_record_is_called(tmp_path: Path, tally: Tally)
             text: stage.crm.act("create", "Accounts", None, {"Account_Name": text, "Phone": "0"})["id"]
             for text in NAMES.values()
         }
-        shown = [stage.run("plan"), stage.run("plan", "--out", str(tmp_path / "acme.plan"))]
+        shown = [stage.run("plan", "--out", str(tmp_path / "acme.plan"))]
         plan = (tmp_path / "acme.plan").read_text(encoding="utf-8")
         shown.append(Done(0, plan, ""))
         assert not STEERING.search(plan)
@@ -69,9 +77,9 @@ def test_no_verb_passes_on_what_a_record_is_called(tmp_path: Path, tally: Tally)
         for record in made.values():
             stage.crm.act("update", "Accounts", record, {"Phone": "1"})
         tally("hostile inputs", len(NAMES))
-        for verb in ("plan", "status", "sync", "log"):
+        for verb in ("status", "sync", "log"):
             shown.append(stage.run(verb))
-        for record in list(made.values())[: effort(2, len(made))]:
+        for record in list(made.values())[: effort(1, len(made))]:
             shown.append(stage.run("explain", "accounts", record))
         shown.append(stage.run("explain", "accounts", made[NAMES["a line of ours"]], "--json"))
         shown.append(stage.run("push", "accounts", made[NAMES["a line of ours"]]))

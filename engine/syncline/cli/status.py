@@ -74,7 +74,7 @@ def _print_status(result: Mapping[str, Any], spec: Path) -> None:
         read = ", ".join(f"{system} read {instant(at)}" for system, at in module["read"].items())
         say(f"{name}{off}: {module['links']} links; resting: {counts(module['resting'])}; {read}")
         if module["questions"]:
-            say(f"  to decide: {counts(module['questions'])}")
+            say(f"  to decide: {counts(module['questions'])} (syncline conflicts {spec} --module {name})")
         if module["running"]:
             say(f"  a pass is at it now: {module['running']}")
     for row in result["passes"]:

@@ -23,6 +23,8 @@ DAY_S = 86_400.0
 #: How long a call may stay unanswered before it no longer counts as in flight: longer than any call may
 #: take, so that only those of dead processes are forgotten.
 FLIGHT_S = 330.0
+#: The share of a remote's declared calls of a day that passes leave for what a person does by hand.
+KEPT_SHARE = 0.05
 #: How long the remote's word on the day's rest is worth more than our own count.
 _DAY_WORD_S = 600.0
 #: How soon a call waiting for another one to end looks again: at first, and at most.
@@ -108,12 +110,15 @@ class Pace:
         label: str = "the remote",
         waiting: Waiting | None = None,
         patience_s: float = 900.0,
+        by_hand: bool = True,
     ) -> None:
+        """``by_hand``: a person waits for it, and may use up the day; others leave a share (KEPT_SHARE)."""
         self._limits = limits
         self._waiting = waiting or Waiting()
         self._ledger: Ledger = ledger or MemoryLedger()
         self._label = label
         self._patience_s = patience_s
+        self._kept = 0 if by_hand else int((limits.per_day or 0) * KEPT_SHARE)
         self._lock = threading.Lock()
         self._open_here = 0
         self._heard = False
@@ -162,7 +167,7 @@ class Pace:
             now = self._waiting.now()
             minute_word = self._minute_left is not None and now - self._minute_seen < MINUTE_S
             day_word = self._day_left is not None and now - self._day_seen < _DAY_WORD_S
-            if day_word and self._day_left is not None and self._day_left < cost:
+            if day_word and self._day_left is not None and self._day_left - self._kept < cost:
                 raise self._day_used_up(None)
             if minute_word and self._minute_left is not None and self._minute_left <= self._open_here:
                 return self._until_new_window(now)
@@ -181,7 +186,8 @@ class Pace:
                     return _POLL_S
                 if minute and use.minute_full_until > now:
                     return use.minute_full_until - now
-                if day and limits.per_day is not None and use.day_cost + cost > limits.per_day:
+                most = (limits.per_day or 0) - self._kept
+                if day and limits.per_day is not None and use.day_cost + cost > most:
                     raise self._day_used_up(max(use.day_room_at - now, 0.0))
                 ticket = book.enter(cost, now)
             self._open_here += 1
@@ -203,8 +209,9 @@ class Pace:
         return wait
 
     def _day_used_up(self, retry_after_s: float | None) -> QuotaExhausted:
+        rest = f", but for {self._kept} kept for what is done by hand" if self._kept else ""
         return QuotaExhausted(
-            f"the calls that {self._label} allows in a day are used up",
+            f"the calls that {self._label} allows in a day are used up{rest}",
             retry_after_s=retry_after_s,
             fix="syncing goes on by itself once there is room again; a longer interval needs fewer calls",
         )

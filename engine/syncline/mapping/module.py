@@ -397,7 +397,13 @@ def _finish(
         kept = not transformed and own is not None and target is not None and _same_form(own, target)
         return None if kept else form
 
+    longest = 0  # of a text that needs no further judging
+    if counterparts is None and judged is not None and judged.choices is None:
+        longest = judged.max_length or 0 if judged.type is FieldType.TEXT else 0
+
     def finish(value: Any) -> Any:
+        if type(value) is str and 0 < len(value) <= longest:
+            return value
         if counterparts is not None and value is not None:
             if value not in counterparts:
                 raise ValueError(f"{value!r} has no counterpart: add it to 'values' of the map {fmap.name!r}")

@@ -239,15 +239,19 @@ class FirstLook:
 
     def agrees(self, left: Seen, right: Seen) -> bool:
         """True only when :func:`decide_field` would find every map agreed on."""
-        if left.faults or right.faults:
-            return False
+        seen = self.look(Side.LEFT, left)
+        return seen is not None and seen == self.look(Side.RIGHT, right)
+
+    def look(self, side: Side, seen: Seen) -> tuple[Any, Any] | None:
+        """What is the same of both records when they agree; None for a record that must be looked at map by
+        map."""
+        if not self.possible or seen.faults:
+            return None
+        there, here = (seen.out, seen.own) if side is Side.LEFT else (seen.own, seen.out)
         try:
-            return bool(
-                self._forward(left.out) == self._forward(right.own)
-                and self._backward(right.out) == self._backward(left.own)
-            )
-        except KeyError:  # a value that one end does not show
-            return False
+            return self._forward(there), self._backward(here)
+        except KeyError:  # a value that the end does not show
+            return None
 
 
 def _nothing(values: Mapping[str, Any]) -> tuple[()]:

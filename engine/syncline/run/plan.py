@@ -145,6 +145,11 @@ def _module(scope: Scope, db: Connection) -> dict[str, Any]:
         for left, right, how in made
         if "rule" in how
     ]
+    matched += [
+        {"left": left, "right": right, "key": "", "rule": f"decided by {how['decided']}"}
+        for left, right, how in made
+        if "decided" in how
+    ]
     questions = [{"kind": q.kind, **q.detail} for q in scope.ledger.questions(db, limit=1_000_000)]
     resting = scope.ledger.resting(db)
     return {

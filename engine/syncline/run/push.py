@@ -24,6 +24,7 @@ def push(
     For a record without a link the changes of the other end are read first: its counterpart may be there.
     Raises SynclineError when neither end knows the id, or both do, or the other end was never read.
     """
+    workspace.by_hand = True
     workspace.module(module)
     if system is not None:
         workspace.system(system)

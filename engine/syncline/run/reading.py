@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from syncline import exactjson
 from syncline.connect.contract import Record, State
 from syncline.mapping.module import Projection, Side
 from syncline.reconcile.limits import check_listing
@@ -157,7 +159,7 @@ def stage_projected(
                 gone.append((side, record.id))
                 keys[record.id] = ()
             continue
-        rows.append(_row(side, record, projection, read_at))
+        rows.append(_row(side, record, projection, read_at, twin_of(scope, side, record, projection, mark)))
         keys[record.id] = projection.keys if record.state is State.LIVE else ()
     scope.ledger.save_staged(db, rows)
     scope.ledger.unstage(db, gone)
@@ -174,7 +176,23 @@ def lock_json(record: Record) -> dict[str, Any] | None:
     return {"reason": record.lock.reason, "editable": sorted(record.lock.editable)}
 
 
-def _row(side: Side, record: Record, projection: Projection, read_at: datetime) -> Staged:
+def twin_of(
+    scope: Scope, side: Side, record: Record, projection: Projection, mark: object | None
+) -> bytes | None:
+    """A digest that is the same for two records of the two ends that agree in every map; None for a record
+    that has a link (``mark``), or must be looked at map by map."""
+    look = scope.look
+    if not look.possible or mark is not None or record.state is not State.LIVE or projection.recheck:
+        return None
+    if side in look.needs:
+        scope.maps.render(side, projection)
+    seen = look.look(side, projection)
+    if seen is None:
+        return None
+    return hashlib.blake2b(exactjson.encode_sorted(seen), digest_size=16).digest()
+
+
+def _row(side: Side, record: Record, projection: Projection, read_at: datetime, twin: bytes | None) -> Staged:
     return Staged(
         side=side,
         record=record.id,
@@ -187,6 +205,7 @@ def _row(side: Side, record: Record, projection: Projection, read_at: datetime) 
         print=projection.print,
         own=projection.own,
         text=projection.text,
+        twin=twin,
         faults=projection.faults,
         recheck=projection.recheck,
         lock=lock_json(record),

@@ -24,6 +24,7 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from syncline import exactjson
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import FILTER_FAULT, RENDERED, MapEntry, Side
@@ -47,7 +48,7 @@ from syncline.run.references import References, pending_mark
 from syncline.run.scope import Scope
 from syncline.spec.model import DeleteRule, Direction
 from syncline.store.decisions import Decision
-from syncline.store.ids import next_id
+from syncline.store.ids import next_id, next_ids
 from syncline.store.ledger import Audit, Link, Operation, Question, Staged
 
 BATCH = 1000
@@ -93,6 +94,8 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
     pairs, notes, questions, resting, clear = [], [], [], [], []
     asked, place = ledger.count_questions(db), str(match.place)
     now, was_unclear = scope.now(), asked.get("ambiguous", 0) + asked.get("taken", 0) > 0
+    if not was_unclear:
+        groups = _link_twins(scope, db, rule, groups)
     ids = [[record for group in groups for record in (group[1], group[2])[side]] for side in Side]
     staged = [ledger.staged(db, side, ids[side]) for side in Side]
     people = [_candidates(scope, db, side, ids[side], staged[side], agree) for side in Side]
@@ -127,6 +130,35 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
         batch.save()
         again |= batch.again
     return last
+
+
+def _link_twins(
+    scope: Scope, db: Connection, rule: int, groups: Sequence[tuple[str, list[str], list[str]]]
+) -> list[tuple[str, list[str], list[str]]]:
+    """Link the pairs that agree in everything, which on a first pass are nearly all, without taking them up
+    one by one. Returns the other groups."""
+    ledger, match = scope.ledger, scope.module.match[rule]
+    singles = [(left[0], right[0]) for _, left, right in groups if len(left) == len(right) == 1]
+    free = [ledger.free(db, side, [pair[side] for pair in singles]) for side in Side]
+    linked = [ledger.link_marks(db, side, [pair[side] for pair in singles]) for side in Side]
+    twins, others, notes, place = [], [], [], str(match.place)
+    numbers = iter(next_ids(len(singles)))
+    for group in groups:
+        key, (left, *more), (right, *still) = group
+        twin = free[0].get(left)
+        agree = twin is not None and twin == free[1].get(right)
+        if more or still or not agree or left in linked[0] or right in linked[1]:
+            others.append(group)
+            continue
+        number = next(numbers)
+        twins.append((number, left, right, exactjson.encode({"rule": rule, "key": key})))
+        detail = {"rule": place, "key": key, "left": left, "right": right}
+        notes.append(Audit(event="linked", link=number, detail=detail))
+    now = scope.now()
+    ledger.link_twins(db, twins, scope.pass_id, now)
+    ledger.write_audit(db, scope.pass_id, now, notes)
+    scope.totals.linked += len(twins)
+    return others
 
 
 def _candidates(

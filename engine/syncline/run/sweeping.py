@@ -6,7 +6,7 @@ from syncline.connect.contract import Record, State
 from syncline.mapping.module import Side
 from syncline.run.reading import read_records, stage
 from syncline.run.scope import Scope
-from syncline.store.sweep import forget_seen, note_seen, unseen
+from syncline.store.sweep import forget_seen, unseen
 
 BATCH = 500
 
@@ -24,18 +24,17 @@ def sweep(scope: Scope) -> None:
     a full read that is cut off has missed nothing."""
     ledger = scope.ledger
     for side in Side:
+        after = ""
         while True:
             with scope.database.read() as db:
-                ids = unseen(db, ledger.scope, side, BATCH)
+                ids = unseen(db, ledger.scope, side, after, BATCH)
             if not ids:
                 break
+            after = ids[-1]
             gone = sorted(read_records(scope, side, ids))
             read_at = scope.now() + scope.ends[side].skew
             missing = [Record(id=record, version="", values={}, state=State.DELETED) for record in gone]
             stage(scope, side, missing, read_at, cursor=None)
-            with scope.database.write() as db:
-                scope.fence(db)
-                note_seen(db, ledger.scope, side, ids)
     with scope.database.write() as db:
         scope.fence(db)
         for side in Side:

@@ -77,6 +77,8 @@ class Workspace:
         self._state = state
         self.environ = environ
         self._began, self._began_at = datetime.now(UTC), steady()
+        #: whether a person waits for this very thing, so that it may use the last calls of the day
+        self.by_hand = False
         self._stack = ExitStack()
         self._live: dict[str, Live] = {}
         self._catalogues: dict[str, Catalogue] = {}
@@ -212,7 +214,9 @@ class Workspace:
         if saved is None:
             raise ReconnectNeeded(f"the system {system.name!r} is not connected", fix=connect)
         if saved.status != CONNECTED:
-            raise ReconnectNeeded(f"{system.name}: {saved.reason or 'the sign-in has ended'}", fix=connect)
+            why = f" ({saved.reason})" if saved.reason else ""
+            what = f"{system.name} no longer accepts the saved sign-in{why}"
+            raise ReconnectNeeded(what, fix=f"{connect}; links and cursors are kept")
         options = self.options(system)
         if saved.connector != system.connector or saved.base_url != options.get("base_url", ""):
             what = f"the system {system.name!r} was connected to {saved.connector} at another address"
@@ -256,7 +260,7 @@ class Workspace:
         )
         account = f"{saved.connector}:{saved.organisation.id}"
         calls = CallLedger(self.database, account, now=self.waiting.now)
-        pace = Pace(connector.limits, calls, label=system.name, waiting=self.waiting)
+        pace = Pace(connector.limits, calls, label=system.name, waiting=self.waiting, by_hand=self.by_hand)
         http = HttpClient(
             label=system.name, limits=connector.limits, budget=pace, sign_in=keeper, waiting=self.waiting
         )

@@ -34,7 +34,7 @@ _CHUNK = 500
 class Staged(msgspec.Struct):
     """A record that was read and is not settled. ``own``, ``faults``: its projection; ``out`` is worked out
     anew each time that the record is decided about, and not kept. ``text``: ``own`` as JSON, from whoever has
-    made it already."""
+    made it already; ``twin``: see :func:`syncline.run.reading.twin_of`, not read back."""
 
     side: int
     record: str
@@ -56,6 +56,7 @@ class Staged(msgspec.Struct):
     attempts: int = 0
     seq: int = 0
     text: str = ""
+    twin: bytes | None = None
 
     @property
     def condition(self) -> str:
@@ -208,11 +209,38 @@ def _links_due(dialect: str) -> sa.Select[Any]:
     )
 
 
+def _link_twins(dialect: str) -> sa.Insert:
+    left, right = t.staged.alias("l"), t.staged.alias("r")
+    columns: dict[str, sa.ColumnElement[Any]] = {"id": _typed(t.link.c.id)}
+    columns |= {name: _typed(t.link.c[name]) for name in ("how", "pass", "made_at")}
+    columns |= {"scope": left.c.scope}
+    for end, row in (("left", left), ("right", right)):
+        columns |= {f"{end}_id": row.c.record, f"{end}_key": row.c.ref_key, f"{end}_version": row.c.version}
+        columns |= {f"{end}_print": row.c["print"], f"{end}_state": row.c.state, f"{end}_base": row.c.own}
+        columns |= {f"{end}_lock": row.c.lock}
+    chosen = sa.select(*columns.values()).where(
+        left.c.scope == _param("left_scope"),
+        left.c.side == sa.literal_column("0"),
+        left.c.record == _param("left_record"),
+        right.c.scope == _param("right_scope"),
+        right.c.side == sa.literal_column("1"),
+        right.c.record == _param("right_record"),
+    )
+    return sa.insert(t.link).from_select(list(columns), chosen, include_defaults=False)
+
+
+def _typed(column: sa.Column[Any]) -> sa.BindParameter[Any]:
+    return sa.bindparam(column.name, type_=column.type)
+
+
 _STAGED = _find(t.staged, _STAGED_COLUMNS, "scope side record", among_="record")
 _STAGED_PRINTS = _find(t.staged, ["record", "print"], "scope side record", among_="record")
 _SAVE_STAGED = replace(t.staged, [column.name for column in t.staged.c])
 _PENDING = Statement("scope limit", _pending)
 _UNSTAGE = _delete(t.staged, "scope side record", among_="record")
+_FREE = _find(
+    t.staged, ["record", "state", "in_scope", "status", "twin"], "scope side record", among_="record"
+)
 _REST = Statement(
     "status reason attempts due k_scope k_side k_record",
     lambda _: (
@@ -244,6 +272,7 @@ _UPDATE_LINKS = Statement(
         .values({name: _param(name) for name in _LINK_VALUES})
     ),
 )
+_LINK_TWINS = Statement("id how pass made_at left_scope left_record right_scope right_record", _link_twins)
 _INSERT_AUDIT = insert(t.audit, [column.name for column in t.audit.c])
 
 
@@ -280,6 +309,15 @@ class Ledger:
         rows = _STAGED.all(db, self.scope, side, given_list(db, records))
         return {row.record: row for row in map(_staged, rows)}
 
+    def free(self, db: Connection, side: int, records: Sequence[str]) -> dict[str, bytes | None]:
+        """Of these records those that may be given a link, with their twin marks."""
+        rows = _FREE.all(db, self.scope, side, given_list(db, records)) if records else ()
+        return {
+            record: None if twin is None else bytes(twin)
+            for record, state, in_scope, status, twin in rows
+            if state == "live" and in_scope and status != "ambiguous"
+        }
+
     def save_staged(self, db: Connection, rows: Sequence[Staged]) -> None:
         """Put rows into staging; a row that is already there is replaced."""
         instants: dict[datetime | None, Any] = {}
@@ -305,6 +343,7 @@ class Ledger:
                     row.print,
                     row.text or exactjson.encode(row.own),
                     _more(row),
+                    row.twin,
                     None if row.lock is None else exactjson.encode(row.lock),
                     row.merged_into,
                     row.status,
@@ -489,6 +528,21 @@ class Ledger:
 
     def insert_links(self, db: Connection, links: Sequence[Link]) -> None:
         _INSERT_LINKS.many(db, [(link.id, *self._link_row(db, link)) for link in links])
+
+    def link_twins(
+        self, db: Connection, pairs: Sequence[tuple[int, str, str, str]], pass_id: int, now: datetime
+    ) -> None:
+        """Link staged records that agree in every map, and take them out of staging: by link id, left record,
+        right record and, as JSON, how they were found."""
+        at = stored_instant(db, now)
+        _LINK_TWINS.many(
+            db,
+            [
+                (number, how, pass_id, at, self.scope, left, self.scope, right)
+                for number, left, right, how in pairs
+            ],
+        )
+        self.unstage(db, [(0, left) for _, left, _, _ in pairs] + [(1, right) for _, _, right, _ in pairs])
 
     def update_links(self, db: Connection, links: Sequence[Link]) -> None:
         _UPDATE_LINKS.many(db, [(*self._link_row(db, link), link.id) for link in links])

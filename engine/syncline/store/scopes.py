@@ -50,7 +50,7 @@ def open_scope(db: Connection, key: ScopeKey, digest: str, fields: Mapping[str, 
     told["approved"] = before["approved"]
     _save_digest(db, scope, told)
     db.execute(sa.delete(t.cursor).where(t.cursor.c.scope == scope))
-    db.execute(sa.update(t.staged).where(t.staged.c.scope == scope).values(print=b""))
+    db.execute(sa.update(t.staged).where(t.staged.c.scope == scope).values(print=b"", twin=None))
     db.execute(sa.update(t.link).where(t.link.c.scope == scope).values(left_print=b"", right_print=b""))
     reopened = {name for name, old in before["fields"].items() if fields.get(name, old) != old}
     if reopened:

@@ -17,17 +17,28 @@ def note_seen(db: Connection, scope: int, side: int, records: Iterable[str]) -> 
     upsert(db, t.seen, rows, update=())
 
 
-def unseen(db: Connection, scope: int, side: int, limit: int) -> list[str]:
-    """Records of an end that are linked and not known to be deleted, or staged, and were not read."""
+def unseen(db: Connection, scope: int, side: int, after: str, limit: int) -> list[str]:
+    """Records of an end that are linked and not known to be deleted, or staged, and were not read: in the
+    order of their ids, from beyond ``after``."""
     k, s = t.link.c, t.staged.c
     own, state = (k.left_id, k.left_state) if side == 0 else (k.right_id, k.right_state)
-    linked = sa.select(own.label("record")).where(
-        k.scope == scope, own.is_not(None), state != "deleted", ~_seen(scope, side, own)
+    linked = (
+        sa.select(own.label("record"))
+        .where(k.scope == scope, own > after, state != "deleted", ~_seen(scope, side, own))
+        .order_by(own)
+        .limit(limit)
+        .subquery()
     )
-    staged = sa.select(s.record).where(
-        s.scope == scope, s.side == side, s.state != "deleted", ~_seen(scope, side, s.record)
+    staged = (
+        sa.select(s.record)
+        .where(s.scope == scope, s.side == side, s.record > after)
+        .where(s.state != "deleted", ~_seen(scope, side, s.record))
+        .order_by(s.record)
+        .limit(limit)
+        .subquery()
     )
-    both = linked.union(staged).subquery()
+    # Ordered by the database throughout: its order of texts need not be this language's.
+    both = sa.union(sa.select(linked.c.record), sa.select(staged.c.record)).subquery()
     return list(db.scalars(sa.select(both.c.record).order_by(both.c.record).limit(limit)))
 
 

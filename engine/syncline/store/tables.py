@@ -156,6 +156,9 @@ staged = sa.Table(
     sa.Column("print", sa.LargeBinary, nullable=False),
     sa.Column("own", sa.Text, nullable=False),  # JSON: the values by map
     sa.Column("more", sa.Text),  # JSON: faults and recheck, where there are any
+    sa.Column(
+        "twin", sa.LargeBinary
+    ),  # the same as that of a record at the other end that agrees in every map
     sa.Column("lock", sa.Text),
     sa.Column("merged_into", sa.Text),
     # pending: to be reconciled. Others rest, with a reason, until they or what they wait for change:

@@ -97,6 +97,18 @@ def test_the_day_is_counted_in_cost_units_and_ends_in_an_error_that_says_when(cl
     spend(pace, 2, cost=10)
 
 
+def test_passes_leave_a_share_of_the_day_to_what_is_done_by_hand(clock: Clock) -> None:
+    ledger, limits = MemoryLedger(), Limits(per_day=100)
+    passes = Pace(limits, ledger, waiting=clock.waiting(), by_hand=False)
+    person = Pace(limits, ledger, waiting=clock.waiting())
+    spend(passes, 95)
+    with pytest.raises(QuotaExhausted, match="but for 5 kept for what is done by hand"):
+        passes.acquire()
+    spend(person, 5)
+    with pytest.raises(QuotaExhausted):
+        person.acquire()
+
+
 def test_a_hold_stops_every_user_of_the_ledger(clock: Clock) -> None:
     ledger = MemoryLedger()
     one, other = (Pace(Limits(), ledger, waiting=clock.waiting()) for _ in range(2))

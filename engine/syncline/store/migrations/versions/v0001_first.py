@@ -250,6 +250,7 @@ def upgrade() -> None:
         sa.Column("print", sa.LargeBinary(), nullable=False),
         sa.Column("own", sa.Text(), nullable=False),
         sa.Column("more", sa.Text(), nullable=True),
+        sa.Column("twin", sa.LargeBinary(), nullable=True),
         sa.Column("lock", sa.Text(), nullable=True),
         sa.Column("merged_into", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
