@@ -208,6 +208,16 @@ def test_every_page_of_docs_is_linked_from_somewhere() -> None:
 # --- the checkout --------------------------------------------------------------------------------
 
 
+def test_each_pitfall_has_its_promise_and_its_test() -> None:
+    page = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+)\. .*\| `(tests/pitfalls/test_(\d+)_\w+\.py)` \|$", page, re.M)
+    assert [int(number) for number, _, _ in rows] == list(range(1, 37))
+    assert all(int(number) == int(named) for number, _, named in rows)
+    assert {path for _, path, _ in rows} == {
+        str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "pitfalls").glob("test_*.py")
+    }
+
+
 def test_the_three_distributions_carry_the_same_licence() -> None:
     texts = {(project / "LICENSE").read_text(encoding="utf-8") for project in dev.PROJECTS}
     assert len(texts) == 1
