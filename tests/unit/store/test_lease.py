@@ -143,12 +143,13 @@ def test_a_holder_whose_lease_was_taken_learns_it(database: Database) -> None:
             kept.check()
 
 
-def _count(url: str, seed: int, result: Any) -> None:
+def _count(url: str, seed: int, together: Any, result: Any) -> None:
     """Add one under the lease, now and then stalling beyond its end between reading and writing."""
     chance = random.Random(seed)
     done = stale = 0
     with open_store(url) as database:
         leases = Leases(database, ttl_s=0.1)
+        together.wait(60)  # or one might be done before the next has started
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
             held = leases.acquire("work")
@@ -172,11 +173,11 @@ def _count(url: str, seed: int, result: Any) -> None:
 
 def test_processes_that_stall_and_thaw_never_write_over_their_successor(store_url: str) -> None:
     spawn = multiprocessing.get_context("spawn")
-    results = spawn.Queue()
-    workers = [spawn.Process(target=_count, args=(store_url, seed, results)) for seed in range(3)]
+    results, together = spawn.Queue(), spawn.Barrier(3)
+    workers = [spawn.Process(target=_count, args=(store_url, seed, together, results)) for seed in range(3)]
     for worker in workers:
         worker.start()
-    totals = [results.get(timeout=30) for _ in workers]
+    totals = [results.get(timeout=60) for _ in workers]
     for worker in workers:
         worker.join()
     results.close()
