@@ -190,7 +190,6 @@ def _load() -> None:
         "psycopg",
         "httpx",
         "httpcore",
-        "stamina",
         "jinja2",
         "ruamel.yaml",
         "cryptography.fernet",

@@ -935,10 +935,7 @@ class FailsToNothing(Wrapped):
 # --- secrets -----------------------------------------------------------------------------------------
 
 
-@mutant("secrets")
-class LeaksIntoAnError(Raising):
-    def turn(self, error: RemoteError) -> Exception:
-        return type(error)(f"{error.what} with the token {self.token()}")
+# An error and an outcome cannot leak what the engine knows to be secret: they mask it when they are made.
 
 
 @mutant("secrets")
@@ -952,9 +949,3 @@ class LeaksIntoALog(Wrapped):
 class LeaksIntoARepr(Wrapped):
     def __repr__(self) -> str:
         return f"Session({self.token()})"
-
-
-@mutant("secrets")
-class LeaksIntoAnOutcome(Judging):
-    def judge(self, outcome: Outcome, write: Write) -> Outcome:
-        return replace(outcome, message=f"{outcome.message} {self.token()}")
