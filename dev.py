@@ -37,6 +37,8 @@ PROJECTS = (ROOT, ROOT / "plugins" / "xero", ROOT / "plugins" / "zoho")
 PROOFS = ("pitfalls", "crash", "convergence", "faults", "security")
 #: Asks for known vulnerabilities, in an environment of its own: its needs are none of ours.
 AUDITOR, AUDIT_VENV = "pip-audit==2.10.1", ROOT / ".venv-audit"
+#: How all tests are run: a file at a time on each processor, since the tests of a file may share a world.
+SIDE_BY_SIDE = ("-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadfile")
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -171,7 +173,7 @@ def demo(rest: Sequence[str]) -> int:
 def test(rest: Sequence[str]) -> int:
     """All tests, by pytest."""
     set_up(tools=True)
-    return _become([PYTHON, "-m", "pytest", *rest])
+    return _become([PYTHON, "-m", "pytest", *(rest or SIDE_BY_SIDE)])
 
 
 def prove(rest: Sequence[str]) -> int:
