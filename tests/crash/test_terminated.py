@@ -85,6 +85,7 @@ def test_a_pass_that_waits_to_try_again_ends_cleanly(played: Callable[[str], Pla
     theatre.restore(truth.start)
     fault = Fault(kind=FaultKind.STATUS, status=503, times=1000, headers={"Retry-After": "60"})
     theatre.books.sandbox.faults.arm(fault)
+    theatre.books.server.reset_counts()
     child = theatre.start("sync")
     deadline = time.monotonic() + 30
     while not theatre.books.requests() and time.monotonic() < deadline:
