@@ -92,6 +92,8 @@ class Field:
     ``item_key``: for a LIST, the key whose value tells the items apart (``PhoneType``): such a list
     is addressed as ``Phones[PhoneType=DEFAULT].PhoneNumber`` and a write sends only named items.
     ``blank_is_null``: the remote does not tell an empty text from no value (nearly all of them).
+    ``moves``: of a CHOICE that is a state, by each value those that a write may put in its place; a value
+    that is nobody's successor is the remote's own to reach (paid, overdue). ``None``: any for any.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Field:
     item_id: str | None = None
     item_key: str | None = None
     blank_is_null: bool = True
+    moves: Mapping[str, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +124,15 @@ class Capabilities:
     be refused by the remote when the record changed since a given version. ``idempotency_s``: how
     many seconds the remote remembers an idempotency key, 0 when it knows none. ``returns_stored``:
     a write's reply holds the whole record as stored (else the engine takes what was sent, and the
-    next read of that version corrects it). ``deletions``: changes include deleted records.
+    next read of that version corrects it). ``deletions``: changes include deleted records. ``void``: a
+    document can be ended so that it stays and counts for nothing; one that never counted (a draft) is
+    ended by a void in whatever way the remote has.
     """
 
     create_batch: int = 0
     update_batch: int = 0
     archive: bool = False
+    void: bool = False
     delete: bool = False
     read_ids_batch: int = 1
     incremental: bool = True
@@ -164,8 +170,12 @@ class Catalogue:
 
 
 class State(StrEnum):
+    """Whether a record still counts. A voided document stays and is still read: its values go on being true
+    of it, and nothing can be written to it."""
+
     LIVE = "live"
     ARCHIVED = "archived"
+    VOIDED = "voided"
     DELETED = "deleted"
 
 
@@ -235,6 +245,7 @@ class WriteKind(StrEnum):
     UPDATE = "update"
     ARCHIVE = "archive"
     RESTORE = "restore"
+    VOID = "void"
     DELETE = "delete"
 
 
