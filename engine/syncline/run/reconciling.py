@@ -8,7 +8,8 @@ The body of an operation
 ``fields``: by map: ``set`` (the value to store), ``own`` (the source's own value, its new base), ``seen``
 (what a transform that reads the whole record gave), ``before``, ``why``, ``rule``, ``lost``;
 ``removed``: by list map, the remote's ids of the items to drop; ``source``: the record it comes from;
-``version``, ``read_at``: what it was decided on; ``alone``: nothing else is to be done for the pair;
+``version``, ``read_at``: what it was decided on; ``attempts``, ``lost``: how many times the same was refused,
+and sent without an answer or effect; ``alone``: nothing else is to be done for the pair;
 ``state``: of the source, which a delete, archive or restore answers: the link learns it once that is done.
 A person's choice is named by ``decided`` (in a field, or in the body for the fate of a pair); a value with
 ``put`` is one that the person chose: it is stored, and then carried over like an edit made there.
@@ -779,7 +780,10 @@ class _Batch:
         operation = next_id()
         body["source"] = {"side": int(side.other), "record": link.ids[side.other]}
         body["version"] = link.versions[side]
-        body["attempts"] = max((row.attempts for row in (source, target) if row is not None), default=0)
+        rows = [row for row in (source, target) if row is not None]
+        body["attempts"] = max((row.attempts for row in rows), default=0)
+        if lost := max((row.lost for row in rows), default=0):
+            body["lost"] = lost
         read_at = target.read_at if target is not None else self.scope.ends[side].read_at
         if read_at is not None:
             body["read_at"] = read_at.isoformat()

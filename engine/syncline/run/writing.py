@@ -17,11 +17,12 @@ from syncline.connect.contract import (
     Write,
     WriteKind,
 )
-from syncline.connect.errors import AnswerLost, RemoteError
+from syncline.connect.errors import AnswerLost, RemoteError, RemoteUnavailable
 from syncline.connect.leave import sending_only_if
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, Projection, Side
+from syncline.reconcile.isolation import ALONE, group_by_losses, patience
 from syncline.reconcile.merge import changed, rewritten, same
 from syncline.run.deciding import close_decisions, forget_about
 from syncline.run.reading import lock_json, read_records, stage, stage_projected
@@ -46,17 +47,31 @@ _PAST = {
 def write_planned(scope: Scope) -> None:
     """Send every planned operation of a module, in batches, creates first.
 
-    Raises what a session raises for a whole call; what was not sent stays planned.
+    Raises what a session raises for a whole call, and RemoteUnavailable when batch after batch stays without
+    an answer; what was not sent stays planned.
     """
     for kind in _ORDER:
         for side in Side:
-            batch = _batch_size(scope, side, kind)
+            batch, unanswered = _batch_size(scope, side, kind), 0
             while True:
                 with scope.database.read() as db:
                     operations = scope.ledger.operations(db, "planned", side=side, kind=kind, limit=batch)
                 if not operations:
                     break
-                _write_batch(scope, side, kind, operations)
+                losses = [int(operation.body.get("lost", 0)) for operation in operations]
+                for places in group_by_losses(losses, batch):
+                    answered = _write_batch(scope, side, kind, [operations[place] for place in places])
+                    unanswered = 0 if answered else unanswered + 1
+                    if unanswered >= patience(losses[places[0]]):
+                        raise _no_answer(scope, side, unanswered)
+
+
+def _no_answer(scope: Scope, side: Side, calls: int) -> RemoteUnavailable:
+    end = scope.ends[side]
+    return RemoteUnavailable(
+        f"{end.system} answered to none of {calls} calls that write {end.remote.name}",
+        fix="what became of them is looked up by the next pass",
+    )
 
 
 def recover(scope: Scope) -> None:
@@ -99,7 +114,7 @@ def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) 
     over = _no_longer_under_way(scope, absent, asked_at)
     with scope.database.write() as db:
         scope.fence(db)
-        _take_back(scope, db, over, "its answer was lost, and the remote does not have it")
+        _take_back_lost(scope, db, over, "its answer was lost, and the remote does not have it")
 
 
 def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) -> None:
@@ -139,7 +154,7 @@ def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) 
         scope.fence(db)
         gone = {op.record for op in over if op.record} - records.keys()
         _mark_gone(scope, db, side, dict.fromkeys(gone, ""))
-        _take_back(scope, db, over, "its answer was lost; the record was read again instead")
+        _take_back_lost(scope, db, over, "its answer was lost; the record was read again instead")
         told_now = [notes[op.id] for op in over if op.id in notes]
         scope.ledger.write_audit(db, scope.pass_id, scope.now(), told_now)
     if again:
@@ -205,7 +220,8 @@ def _batch_size(scope: Scope, side: Side, kind: WriteKind) -> int:
     return max(1, size)
 
 
-def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence[Operation]) -> None:
+def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence[Operation]) -> bool:
+    """Send operations in one call. False when it was sent and the remote answered for none of them."""
     end = scope.ends[side]
     if _looks_first(scope, side, kind):
         operations = _unchanged_since(scope, side, operations)
@@ -223,7 +239,7 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
             writes.append(_to_write(scope, side, operation, values))
         scope.ledger.mark_sent(db, [op.id for op in ready], _remote_now(scope, side))
     if not ready:
-        return
+        return True
     try:
         with sending_only_if(scope.check):
             outcomes = end.session.write(end.remote.name, writes)
@@ -238,6 +254,7 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
     if stale:
         gone = read_records(scope, side, stale)
         mark_gone(scope, side, gone)
+    return any(outcome.kind is not OutcomeKind.UNKNOWN for outcome in outcomes)
 
 
 def _looks_first(scope: Scope, side: Side, kind: WriteKind) -> bool:
@@ -325,6 +342,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
         return []
     now, today = scope.now(), scope.today(side)
     stale: list[str] = []
+    words: list[tuple[int, str]] = []
     with scope.database.write() as db:
         scope.fence(db)
         links = Ledger.links_anywhere(
@@ -338,6 +356,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                     done.add(operation, outcome)
                 case OutcomeKind.UNKNOWN:
                     scope.unanswered[operation.id] = outcome.message
+                    words.append((operation.id, outcome.message))
                 case OutcomeKind.CONFLICT:
                     failures.stale(operation, outcome)
                     stale.append(operation.record or "")
@@ -349,6 +368,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                     failures.refused(operation, outcome)
         done.save(now)
         failures.save(db, now)
+        scope.ledger.note_words(db, words)
     return stale + done.put
 
 
@@ -659,6 +679,43 @@ def _take_back(
     else:
         scope.ledger.rest(db, [(s, r, status, why, None, 0) for s, r in rows])
     scope.ledger.delete_links(db, [op.link for op in operations if op.kind == WriteKind.CREATE])
+
+
+def _take_back_lost(scope: Scope, db: Connection, operations: Sequence[Operation], why: str) -> None:
+    """Cancel operations whose answer was lost and that were not carried out. What was sent alone, and lost
+    before, is taken for what the remote fails on: it rests like a refused one."""
+    _take_back(scope, db, operations, why)
+    resting, notes, rows = [], [], []
+    staged = [scope.ledger.staged(db, side, _records(operations, side)) for side in Side]
+    for operation in operations:
+        lost, source = int(operation.body.get("lost", 0)) + 1, operation.body["source"]
+        said = operation.message or "it gave no answer"
+        ends = ((int(source["side"]), source["record"]), (operation.side, operation.record))
+        here = [row for side, record in ends if (row := staged[side].get(record or "")) is not None]
+        for row in here:
+            row.lost = lost
+            rows.append(row)
+        if lost <= ALONE:
+            continue
+        for row in here:
+            status, due = scope.retry(row.attempts + 1)
+            message = f"{scope.ends[operation.side].system}: {said}"
+            resting.append((row.side, row.record, status, message, due, row.attempts + 1))
+        detail = {"message": said, "code": "", "kind": operation.kind}
+        link = None if operation.kind == WriteKind.CREATE else operation.link
+        notes.append(
+            Audit(event="retry", link=link, side=source["side"], record=source["record"], detail=detail)
+        )
+    scope.ledger.save_staged(db, rows)
+    scope.ledger.rest(db, resting)
+    scope.ledger.write_audit(db, scope.pass_id, scope.now(), notes)
+
+
+def _records(operations: Sequence[Operation], side: Side) -> list[str]:
+    """The records of one side that operations come from or write."""
+    found = [op.record for op in operations if op.side == side]
+    found += [op.body["source"]["record"] for op in operations if op.body["source"]["side"] == side]
+    return [record for record in found if record is not None]
 
 
 def mark_gone(scope: Scope, side: Side, ids: set[str]) -> None:

@@ -33,7 +33,8 @@ _CHUNK = 500
 
 class Staged(msgspec.Struct):
     """A record that was read and is not settled. ``own``, ``faults``: its projection; ``out`` is worked out
-    anew each time that the record is decided about, and not kept. ``text``: ``own`` as JSON, from whoever has
+    anew each time that the record is decided about, and not kept. ``lost``: how many times what was to be
+    written for it was sent, not answered and not carried out. ``text``: ``own`` as JSON, from whoever has
     made it already; ``twin``: see :func:`syncline.run.reading.twin_of`, not read back."""
 
     side: int
@@ -54,6 +55,7 @@ class Staged(msgspec.Struct):
     status: str = "pending"
     reason: str = ""
     attempts: int = 0
+    lost: int = 0
     seq: int = 0
     text: str = ""
     twin: bytes | None = None
@@ -625,6 +627,16 @@ class Ledger:
                 sa.update(t.operation).where(t.operation.c.id.in_(chunk)).values(status="sent", sent_at=now)
             )
 
+    def note_words(self, db: Connection, rows: Sequence[tuple[int, str]]) -> None:
+        """What was said of operations (id, words) that stay open."""
+        if rows:
+            db.execute(
+                sa.update(t.operation)
+                .where(t.operation.c.id == sa.bindparam("k_id"))
+                .values(message=sa.bindparam("n_message")),
+                [{"k_id": number, "n_message": words[:2000]} for number, words in rows],
+            )
+
     def settle_operations(
         self, db: Connection, rows: Sequence[tuple[int, str, str, str | None]], now: datetime
     ) -> None:
@@ -758,7 +770,7 @@ def _chunked(
 
 def _staged(row: Sequence[Any]) -> Staged:
     """A row of _STAGED_COLUMNS."""
-    faults, recheck = exactjson.decode(row[11]) if row[11] is not None else ({}, None)
+    faults, recheck, *more = exactjson.decode(row[11]) if row[11] is not None else ({}, None)
     return Staged(
         row[0],
         row[1],
@@ -778,12 +790,14 @@ def _staged(row: Sequence[Any]) -> Staged:
         row[14],
         row[15],
         row[16],
+        more[0] if more else 0,
         row[2],
     )
 
 
 def _more(row: Staged) -> str | None:
-    return exactjson.encode([row.faults, row.recheck]) if row.faults or row.recheck else None
+    told = [row.faults, row.recheck, row.lost]
+    return exactjson.encode(told) if any(told) else None
 
 
 def _link(row: Sequence[Any]) -> Link:

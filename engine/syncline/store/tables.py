@@ -155,7 +155,7 @@ staged = sa.Table(
     sa.Column("read_at", Instant, nullable=False),
     sa.Column("print", sa.LargeBinary, nullable=False),
     sa.Column("own", sa.Text, nullable=False),  # JSON: the values by map
-    sa.Column("more", sa.Text),  # JSON: faults and recheck, where there are any
+    sa.Column("more", sa.Text),  # JSON: faults, recheck and lost, where there are any
     sa.Column(
         "twin", sa.LargeBinary
     ),  # the same as that of a record at the other end that agrees in every map

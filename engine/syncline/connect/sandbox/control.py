@@ -10,7 +10,7 @@ from syncline.connect.sandbox.faults import Fault, FaultKind
 from syncline.connect.sandbox.server import SandboxServer
 from syncline.connect.sandbox.tables import Tables
 
-_FAULT_FIELDS = ("method", "path", "skip", "times", "status", "delay_s", "name", "headers", "body")
+_FAULT_FIELDS = ("method", "path", "skip", "times", "status", "delay_s", "name", "headers", "body", "holding")
 
 
 class Control(App):

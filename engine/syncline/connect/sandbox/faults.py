@@ -30,7 +30,8 @@ class FaultKind(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """``path``: a regular expression that the request's path must match from its start. ``skip``: how many
-    matching requests go by first; ``times``: how many are hit then."""
+    matching requests go by first; ``times``: how many are hit then. ``holding``: hits requests alone whose
+    body has this text."""
 
     kind: FaultKind
     method: str | None = None
@@ -42,6 +43,7 @@ class Fault:
     name: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
+    holding: str = ""
 
 
 class Faults:
@@ -63,11 +65,13 @@ class Faults:
         with self._lock:
             return list(self._armed)
 
-    def take(self, method: str, path: str) -> Fault | None:
+    def take(self, method: str, path: str, body: bytes) -> Fault | None:
         """The fault that hits this request, if any; counts it down."""
         with self._lock:
             for place, fault in enumerate(self._armed):
                 if fault.method not in (None, method) or not re.match(fault.path, path):
+                    continue
+                if fault.holding.encode() not in body:
                     continue
                 if fault.skip:
                     self._armed[place] = replace(fault, skip=fault.skip - 1)

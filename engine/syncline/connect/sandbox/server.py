@@ -147,7 +147,7 @@ class SandboxServer:
             body=handler.rfile.read(length) if length else b"",
             base_url=self.base_url,
         )
-        fault = self.sandbox.faults.take(request.method, request.path)
+        fault = self.sandbox.faults.take(request.method, request.path, request.body)
         if fault is not None and fault.kind is FaultKind.REFUSE:
             self._cut(handler)
             return
