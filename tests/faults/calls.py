@@ -7,9 +7,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from unittest import mock
 
+from tests.support.business import DATE, DUE, book_entry, books_invoice, crm_invoice, line, open_business
 from tests.support.stage import EXAMPLE, Done, Stage
 
 from syncline.connect.sandbox import Fault, FaultKind
@@ -25,6 +27,7 @@ _RULES = "{match: null, deletes: {crm: delete, books: %s}, limits: {deletes: non
 SPECS = {
     "accounts": f"{_HEAD}\nmodules: {{accounts: {_RULES % 'archive'}, products: {_OFF}, invoices: {_OFF}}}\n",
     "products": f"{_HEAD}\nmodules: {{products: {_RULES % 'delete'}, accounts: {_OFF}, invoices: {_OFF}}}\n",
+    "invoices": f"{_HEAD}\nmodules: {{invoices: {{deletes: {{books: delete}}, limits: {{deletes: none}}}}}}\n",
 }
 
 
@@ -66,13 +69,20 @@ def run(stage: Stage, call: Call) -> Done:
 
 def populate(stage: Stage, module: str) -> None:
     """Records that both ends know, and the pass that makes them so."""
+    if module == "invoices":
+        contact = open_business(stage)
+        for number in range(KNOWN):
+            books_invoice(stage, contact, f"Known {number:02}", Status="DRAFT")
     for number in range(KNOWN):
+        if module == "invoices":
+            break
         if module == "accounts":
             stage.crm.act("create", "Accounts", None, {"Account_Name": f"Known {number}", "Phone": "0"})
         else:
             row = {"Product_Name": f"Known {number}", "Product_Code": f"K-{number}", "Unit_Price": 1}
             stage.crm.act("create", "Products", None, row)
     stage.sync()
+    stage.later(timedelta(minutes=1))  # what people do next has another stamp than what was written
 
 
 def _account(stage: Stage, number: int) -> dict[str, Any]:
@@ -138,6 +148,50 @@ def delete_product(stage: Stage, number: int) -> None:
     stage.crm.act("delete", "Products", live[number % len(live)]["id"])
 
 
+def invoice_in_crm(stage: Stage, number: int) -> None:
+    """Documents with a customer and lines, to be made in the books."""
+    account, product = stage.crm.records("Accounts")[0], stage.crm.records("Products")[0]
+    for place in range(2):
+        row = {"Product_Name": {"id": product["id"]}, "Quantity": 1 + place, "List_Price": 50}
+        values = {"Subject": f"From the crm {number} {place}", "Account_Name": {"id": account["id"]}}
+        values |= {"Invoice_Date": DATE, "Due_Date": DUE, "Invoiced_Items": [row]}
+        stage.crm.act("create", "Invoices", None, values)
+
+
+def invoice_in_books(stage: Stage, number: int) -> None:
+    """Documents with a customer and lines, to be made in the CRM."""
+    contact = stage.books.records("Contacts")[0]["ContactID"]
+    for place in range(2):
+        books_invoice(
+            stage, contact, f"From the books {number} {place}", LineItems=[line(Quantity=1 + place)]
+        )
+
+
+def _known(number: int) -> str:
+    return f"Known {number % KNOWN:02}"
+
+
+def due_later(number: int) -> str:
+    return f"2099-{number // 28 % 12 + 1:02}-{number % 28 + 1:02}"
+
+
+def edit_invoice_in_crm(stage: Stage, number: int) -> None:
+    name = _known(number)
+    values = {"Due_Date": due_later(number)}
+    stage.crm.act("update", "Invoices", crm_invoice(stage, name)["id"], values)
+
+
+def edit_lines_in_books(stage: Stage, number: int) -> None:
+    held = book_entry(stage, _known(number))
+    lines = [{**held["LineItems"][0], "Quantity": number % 90 + 3, "LineAmount": None, "TaxAmount": None}]
+    stage.books.act("update", "Invoices", held["InvoiceID"], {"LineItems": lines})
+
+
+def delete_invoice(stage: Stage, number: int) -> None:
+    live = [row for row in stage.crm.records("Invoices") if row["$state"] == "live"]
+    stage.crm.act("delete", "Invoices", live[number % len(live)]["id"])
+
+
 def an_hour_later(stage: Stage, number: int) -> None:
     edit_both(stage, number)
     stage.later(timedelta(hours=2))
@@ -149,6 +203,8 @@ def nothing(stage: Stage, number: int) -> None:
 
 def state_of(stage: Stage, module: str) -> tuple[list[Any], list[Any]]:
     """What is live at both ends, in one form: equal when they agree and nothing is lost or doubled."""
+    if module == "invoices":
+        return _documents(stage)
     if module == "products":
         sold = [row for row in stage.crm.records("Products") if row["$state"] == "live"]
         return (
@@ -161,6 +217,25 @@ def state_of(stage: Stage, module: str) -> tuple[list[Any], list[Any]]:
         sorted((row["Account_Name"], row.get("Phone") or "") for row in live),
         sorted((row["Name"], _phone(row)) for row in active),
     )
+
+
+def _documents(stage: Stage) -> tuple[list[Any], list[Any]]:
+    """Numbers, days, and the quantity and price of each line."""
+    crm = [
+        (row["Subject"], row["Due_Date"], _lines(row["Invoiced_Items"], "List_Price"))
+        for row in stage.crm.records("Invoices")
+        if row["$state"] == "live"
+    ]
+    books = [
+        (row["InvoiceNumber"], row["DueDate"][:10], _lines(row["LineItems"], "UnitAmount"))
+        for row in stage.books.records("Invoices")
+        if row["Status"] not in ("DELETED", "VOIDED")
+    ]
+    return sorted(crm), sorted(books)
+
+
+def _lines(rows: list[dict[str, Any]], price: str) -> list[tuple[Decimal, Decimal]]:
+    return [(Decimal(str(row["Quantity"])), Decimal(str(row[price]))) for row in rows]
 
 
 def _phone(row: dict[str, Any]) -> str:
@@ -238,6 +313,18 @@ CALLS = (
         stir=delete_product, module="products",
     ),
     Call(
+        name="create a document", system="books", kind="write", method="PUT", path=f"{_XERO}/Invoices$",
+        stir=invoice_in_crm, module="invoices",
+    ),
+    Call(
+        name="update a document", system="books", kind="write", method="POST", path=f"{_XERO}/Invoices$",
+        stir=edit_invoice_in_crm, module="invoices",
+    ),
+    Call(
+        name="delete a document", system="books", kind="write", method="POST", path=f"{_XERO}/Invoices$",
+        stir=delete_invoice, module="invoices",
+    ),
+    Call(
         name="settle", system="books", kind="read", method="GET", path=f"{_XERO}/Contacts$", skip=1,
         stir=create_crm, first=_lost("PUT", f"{_XERO}/Contacts$"),
     ),
@@ -285,6 +372,14 @@ CALLS = (
     Call(
         name="delete", system="crm", kind="write", method="DELETE", path=f"{_CRM}/Accounts$",
         stir=archive_books,
+    ),
+    Call(
+        name="create a document", system="crm", kind="write", method="POST", path=f"{_CRM}/Invoices$",
+        stir=invoice_in_books, module="invoices",
+    ),
+    Call(
+        name="update a document", system="crm", kind="write", method="PUT", path=f"{_CRM}/Invoices$",
+        stir=edit_lines_in_books, module="invoices",
     ),
     Call(
         name="settle", system="crm", kind="read", method="POST", path=f"{_CRM}/coql$", skip=1,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from syncline.connect.sandbox import Fault, FaultKind
 from tests.support.stage import Stage
 from tests.support.tally import Tally
+
+from syncline.connect.sandbox import Fault, FaultKind
 
 RECORDS, POISON = 1000, 7
 #: What the books refuse, in the words of each.

@@ -78,6 +78,7 @@ class MemoryRemote:
             modified=meta["modified"],
             key=self.rows[module][record].get("code"),
             complete=True,
+            merged_into=meta.get("merged_into"),
         )
 
     def since(self, module: str, tick: int) -> list[str]:
@@ -160,6 +161,8 @@ class MemorySession(Session):
             remote.set_state(module, record, State.ARCHIVED)
         elif write.kind is WriteKind.RESTORE:
             remote.set_state(module, record, State.LIVE)
+        elif write.kind is WriteKind.VOID:
+            remote.set_state(module, record, State.VOIDED)
         elif write.kind is WriteKind.DELETE:
             remote.set_state(module, record, State.DELETED)
         if remote.lose(write):
@@ -212,6 +215,7 @@ def remote_module(name: str, fields: Sequence[Any], **capabilities: Any) -> Remo
         "create_batch": 10,
         "update_batch": 10,
         "archive": True,
+        "void": True,
         "delete": True,
         "read_ids_batch": 10,
         "deletions": True,

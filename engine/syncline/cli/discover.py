@@ -64,6 +64,7 @@ _ABILITIES = {
     "create": "create_batch",
     "update": "update_batch",
     "archive": "archive",
+    "void": "void",
     "delete": "delete",
     "incremental reads": "incremental",
     "conditional writes": "conditional",

@@ -35,7 +35,7 @@ def command(
     """Print the audit log, newest first: a line for each event, with each field before and after, the rule
     that decided, and the value that lost.
 
-    Events: linked, created, updated, rewritten, archived, restored, deleted, gone, merged, decided,
+    Events: linked, created, updated, rewritten, archived, restored, voided, deleted, gone, merged, decided,
     overtaken, unlinked, drift, locked, refused, retry, taken.
     It reads the state alone, writes nothing and asks no remote.
 

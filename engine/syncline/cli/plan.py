@@ -11,7 +11,7 @@ import click
 from syncline.cli.common import print_json, progress, say, spec_options, workspace
 from syncline.cli.exits import Exit
 
-_SIGNS = {"create": "+", "update": "~", "restore": "~", "archive": "-", "delete": "-"}
+_SIGNS = {"create": "+", "update": "~", "restore": "~", "archive": "-", "void": "-", "delete": "-"}
 
 
 @click.command("plan")
@@ -69,8 +69,8 @@ def _print(plan: dict[str, Any], limit: int) -> None:
         say(f"{name}: a pass would stop here: {why}", err=True)
     say(
         f"{totals['create']} to create, {totals['update'] + totals['restore']} to update,"
-        f" {totals['archive']} to archive, {totals['delete']} to delete, {totals['link']} to link,"
-        f" {totals['question']} for a person to decide"
+        f" {totals['archive']} to archive, {totals['void']} to void, {totals['delete']} to delete,"
+        f" {totals['link']} to link, {totals['question']} for a person to decide"
     )
 
 

@@ -94,7 +94,7 @@ def _totals(totals: Mapping[str, Any]) -> str:
     found: dict[str, int] = {}
     for module in totals.values():
         found["linked"] = found.get("linked", 0) + int(module.get("linked", 0))
-        for verb in ("created", "updated", "archived", "deleted"):
+        for verb in ("created", "updated", "archived", "voided", "deleted"):
             found[verb] = found.get(verb, 0) + sum(module.get(verb, {}).values())
     return f"; {counts(found, 'nothing written')}" if totals else ""
 

@@ -48,7 +48,7 @@ def print_outcome(outcome: dict[str, Any]) -> None:
     """A line for each module, then one for the whole pass."""
     for name, module in outcome["modules"].items():
         parts = [f"{module['linked']} linked"] if module["linked"] else []
-        for verb in ("created", "updated", "archived", "deleted"):
+        for verb in ("created", "updated", "archived", "voided", "deleted"):
             parts += [f"{n} {verb} in {system}" for system, n in module[verb].items() if n]
         parts += [
             f"{module[w]} {w}" for w in ("conflicts", "ambiguous", "waiting", "locked", "failed") if module[w]

@@ -257,15 +257,18 @@ def _check_abilities(module: Module, end: End, remote: RemoteModule) -> Iterator
             f'direction: "{end.system} -> {other.system}"',
         )
     rule = module.deletes[end.system]
-    can = {DeleteRule.ARCHIVE: able.archive, DeleteRule.DELETE: able.delete, DeleteRule.IGNORE: True}
-    if not can[rule]:
-        others = [str(each) for each in DeleteRule if can[each]]
+    can = {DeleteRule.ARCHIVE: able.archive, DeleteRule.VOID: able.void, DeleteRule.DELETE: able.delete}
+    if not can.get(rule, True):
+        others = [str(each) for each in DeleteRule if can.get(each, True)]
         yield _problem(
             module.delete_places.get(end.system, end.place),
             "cannot-delete",
-            f"records of {end.system}.{remote.name} cannot be {rule}d",
+            f"records of {end.system}.{remote.name} cannot be {_PAST[rule]}",
             f"deletes: {{{end.system}: {' or '.join(others)}}}",
         )
+
+
+_PAST = {DeleteRule.ARCHIVE: "archived", DeleteRule.VOID: "voided", DeleteRule.DELETE: "deleted"}
 
 
 def _problem(

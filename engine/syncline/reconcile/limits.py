@@ -10,14 +10,15 @@ from syncline.spec.model import Limits
 FEW_CHANGES = 100
 #: A list of a handful of records may well have become shorter by half.
 _FEW_LISTED = 10
-_DESTRUCTIVE = ("archive", "delete")
+_DESTRUCTIVE = ("archive", "void", "delete")
+_ENDS = "deletes, archives and voids"
 
 
 def check_limits(limits: Limits, planned: Mapping[tuple[int, str], int], links: int) -> str | None:
     """Why these planned operations, counted by (side, kind), are too many; ``None`` when they are not.
 
     ``links``: how many pairs the module has, which a share is taken of. A share above zero always allows one
-    delete or archive, so that a small ledger can lose its first record.
+    delete, archive or void, so that a small ledger can lose its first record.
     """
     total = sum(planned.values())
     if limits.operations is not None and total > limits.operations:
@@ -27,16 +28,11 @@ def check_limits(limits: Limits, planned: Mapping[tuple[int, str], int], links: 
         return None
     if limits.deletes_count is not None:
         if destructive > limits.deletes_count:
-            return (
-                f"{destructive} deletes and archives are planned and limits.deletes is {limits.deletes_count}"
-            )
+            return f"{destructive} {_ENDS} are planned and limits.deletes is {limits.deletes_count}"
         return None
     share = limits.deletes_share
     if share is not None and destructive > (max(1, int(links * share)) if share else 0):
-        return (
-            f"{destructive} deletes and archives are planned for {links} links"
-            f" and limits.deletes is {share:%}"
-        )
+        return f"{destructive} {_ENDS} are planned for {links} links and limits.deletes is {share:%}"
     return None
 
 

@@ -123,7 +123,7 @@ def told_event(
 
 
 #: Events that somebody else caused: they were found when the remote was read or written.
-_SEEN = ("archived", "deleted", "gone", "merged", "drift")
+_SEEN = ("archived", "voided", "deleted", "gone", "merged", "drift")
 _DETAILS = ("message", "kind", "code", "field", "other", "key", "rule", "operation", "warnings", "as_sent")
 
 

@@ -247,6 +247,7 @@ def module_totals(scope: Scope) -> dict[str, Any]:
         "created": by_system(totals.created),
         "updated": by_system(totals.updated),
         "archived": by_system(totals.archived),
+        "voided": by_system(totals.voided),
         "deleted": by_system(totals.deleted),
         "unchanged": totals.unchanged,
         "conflicts": sum(asked.get(kind, 0) for kind in _CONFLICTS),

@@ -160,7 +160,7 @@ def stage_projected(
                 keys[record.id] = ()
             continue
         rows.append(_row(side, record, projection, read_at, twin_of(scope, side, record, projection, mark)))
-        keys[record.id] = projection.keys if record.state is State.LIVE else ()
+        keys[record.id] = projection.keys if record.state in (State.LIVE, State.VOIDED) else ()
     scope.ledger.save_staged(db, rows)
     scope.ledger.unstage(db, gone)
     scope.ledger.withdraw(

@@ -29,6 +29,7 @@ from syncline import exactjson
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import FILTER_FAULT, RENDERED, MapEntry, Side
+from syncline.reconcile.ending import ENDED, TOLD, Answer, answer_to
 from syncline.reconcile.match import Candidate, match_group
 from syncline.reconcile.merge import (
     Edit,
@@ -106,6 +107,8 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
         found = match_group(lefts, rights, agree)
         for left_id, right_id in found.pairs:
             link = scope.new_link(left_id, right_id, {"rule": rule, "key": key})
+            # What was voided before they met has been dealt with by people.
+            link.states = [staged[0][left_id].condition, staged[1][right_id].condition]
             pairs.append(_Pair(link, [staged[0][left_id], staged[1][right_id]]))
             if was_unclear:
                 for kind in ("ambiguous", "taken"):
@@ -191,7 +194,7 @@ def _candidates(
         if link is not None:
             found[record] = Candidate(side=side, id=record, free=False, own=own, out=out)
         elif row is not None:
-            free = row.condition == "live" and row.status != "ambiguous"
+            free = row.condition in TOLD and row.status != "ambiguous"
             found[record] = Candidate(side=side, id=record, free=free, own=own, out=out)
     return found
 
@@ -463,27 +466,34 @@ class _Batch:
                 self._rest(rows, "conflict", str(merged["message"]))
                 return True
         for side in Side:
-            gone, now = link.states[side] in ("deleted", "archived"), link.states[side]
-            if now == before[side] or not gone:
+            now = link.states[side]
+            if now == before[side] or now not in ENDED:
                 continue
             if side in news:
                 self._audit.append(Audit(event=now, link=link.id, side=side, record=link.ids[side]))
             if link.states[side.other] != "live":
                 continue
             rule = scope.module.deletes.get(scope.ends[side.other].system, DeleteRule.IGNORE)
-            if rule is DeleteRule.IGNORE:
+            answer = answer_to(now, rule)
+            if answer is Answer.NOTHING:
                 continue
+            if answer is Answer.UNLINK:
+                self._unlink(pair, side.other)
+                return True
             link.states[side] = before[side]
             other = pair.rows[side.other]
-            body: dict[str, Any] = {"fields": {}, "alone": True, "state": now}
+            # What a voided document says of itself is carried over once it is one at both ends.
+            body: dict[str, Any] = {"fields": {}, "alone": now != "voided", "state": now}
             if other is not None and self._edited(link, side.other, other):
                 fate = self._decide_fate(pair, side, now)
                 if fate is None:
                     return True
                 body["decided"] = fate.id
-            self._operate(link, side.other, rule.value, body, pair.rows[side], other)
+            self._operate(link, side.other, answer.value, body, pair.rows[side], other)
             self._rest(rows, "writing", "")
             return True
+        if TOLD.issuperset(link.states):
+            return False
         if "archived" in link.states and "live" in link.states and "archived" in before:
             back = next(side for side in Side if link.states[side] == "live")
             archives = scope.module.deletes.get(scope.ends[back.other].system) is DeleteRule.ARCHIVE
@@ -495,6 +505,14 @@ class _Batch:
                 return True
         self._settle(rows)
         return True
+
+    def _unlink(self, pair: _Pair, left: Side) -> None:
+        """Forget a pair; the record that is left at an end is one of its own from now on."""
+        self._unlinked.append(pair.link.id)
+        why = {"message": "its counterpart was deleted, and the rule of this end is unlink"}
+        record = pair.link.ids[left]
+        self._audit.append(Audit(event="unlinked", side=left, record=record, detail=why))
+        self._settle([row for row in pair.rows if row is not None])
 
     def _decide_fate(self, pair: _Pair, gone: Side, now: str) -> Decision | None:
         """A record is gone and its counterpart was edited: a person's word that it shall follow is returned;
@@ -515,6 +533,11 @@ class _Batch:
             self._rest(rows, "conflict", f"{now} at one end and edited at the other")
         elif fate.detail["side"] == gone:
             return fate
+        elif now == "voided":
+            # A voided document does not come back; the one that is kept goes on beside it.
+            self._decided.carried_out(fate)
+            link.states[gone] = now
+            self._merge(pair)
         elif now == "archived" and scope.can(gone, "restore"):
             body = {"fields": {}, "alone": False, "state": "live", "decided": fate.id}
             self._operate(link, gone, "restore", body, kept, pair.rows[gone])
@@ -622,6 +645,8 @@ class _Batch:
         locked: dict[str, str] = {}
         for side in Side:
             lock = pair.link.locks[side]
+            if lock is None and pair.link.states[side] == "voided":
+                lock = {"reason": "the record is voided", "editable": ()}
             if lock is None:
                 continue
             for name in list(merge.writes[side]):

@@ -54,6 +54,7 @@ class Totals:
     created: Counter[str] = field(default_factory=Counter)
     updated: Counter[str] = field(default_factory=Counter)
     archived: Counter[str] = field(default_factory=Counter)
+    voided: Counter[str] = field(default_factory=Counter)
     deleted: Counter[str] = field(default_factory=Counter)
     #: records that a remote gave although only later changes were asked for
     stray: Counter[str] = field(default_factory=Counter)
@@ -131,6 +132,7 @@ class Scope:
             "update": capabilities.update_batch > 0,
             "archive": capabilities.archive,
             "restore": capabilities.archive,
+            "void": capabilities.void,
             "delete": capabilities.delete,
         }[kind]
 

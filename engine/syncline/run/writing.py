@@ -34,12 +34,14 @@ from syncline.store.ledger import Audit, Ledger, Link, Operation, Question
 #: it; longer than the time-outs of common gateways.
 LATE = timedelta(seconds=120)
 
-_ORDER = (WriteKind.CREATE, WriteKind.UPDATE, WriteKind.RESTORE, WriteKind.ARCHIVE, WriteKind.DELETE)
+_ENDING = (WriteKind.ARCHIVE, WriteKind.VOID, WriteKind.DELETE)
+_ORDER = (WriteKind.CREATE, WriteKind.UPDATE, WriteKind.RESTORE, *_ENDING)
 _PAST = {
     WriteKind.CREATE: "created",
     WriteKind.UPDATE: "updated",
     WriteKind.RESTORE: "restored",
     WriteKind.ARCHIVE: "archived",
+    WriteKind.VOID: "voided",
     WriteKind.DELETE: "deleted",
 }
 
@@ -132,7 +134,7 @@ def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) 
             found = _found_after(scope, side, operation, record, links)
         else:
             left = record is None or record.state is not State.LIVE
-            found = None if left is (kind in (WriteKind.ARCHIVE, WriteKind.DELETE)) else {}
+            found = None if left is (kind in _ENDING) else {}
         if found is None:
             told = Outcome(kind=OutcomeKind.DONE, id=operation.record, record=record, warnings=(_FOUND_DONE,))
             done.append((operation, told))
@@ -409,6 +411,7 @@ class _Done:
             WriteKind.UPDATE: scope.totals.updated,
             WriteKind.RESTORE: scope.totals.updated,
             WriteKind.ARCHIVE: scope.totals.archived,
+            WriteKind.VOID: scope.totals.voided,
             WriteKind.DELETE: scope.totals.deleted,
         }[kind]
         counter[end] += 1
@@ -462,8 +465,10 @@ class _Done:
         link.versions[side] = (record.version if record else outcome.version) or ""
         link.prints[side] = None
         link.sent[side] = set() if projection else link.sent[side].union(_carried(operation))
-        if kind in (WriteKind.ARCHIVE, WriteKind.DELETE):
-            link.states[side] = "archived" if kind is WriteKind.ARCHIVE else "deleted"
+        if kind in _ENDING:
+            # A remote has its own ways: what was to be voided and never counted is deleted there.
+            ended = record.state if record is not None and record.state is not State.LIVE else None
+            link.states[side] = ended.value if ended is not None else _PAST[kind]
         elif kind is WriteKind.RESTORE:
             link.states[side] = "live"
         if "state" in operation.body:

@@ -28,11 +28,13 @@ class Direction(StrEnum):
 
 
 class DeleteRule(StrEnum):
-    """What happens at an end when the other end's record is deleted or archived."""
+    """What happens at an end when the other end's record is deleted, archived or voided."""
 
     IGNORE = "ignore"
     ARCHIVE = "archive"
+    VOID = "void"
     DELETE = "delete"
+    UNLINK = "unlink"
 
 
 @dataclass(frozen=True, slots=True)

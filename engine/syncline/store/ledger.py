@@ -317,7 +317,7 @@ class Ledger:
         return {
             record: None if twin is None else bytes(twin)
             for record, state, in_scope, status, twin in rows
-            if state == "live" and in_scope and status != "ambiguous"
+            if state in ("live", "voided") and in_scope and status != "ambiguous"
         }
 
     def save_staged(self, db: Connection, rows: Sequence[Staged]) -> None:

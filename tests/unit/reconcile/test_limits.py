@@ -55,13 +55,13 @@ def test_limits(limits: Limits, planned: dict[tuple[int, str], int], links: int,
         pytest.param(
             share("0.05"),
             {(0, "delete"): 7},
-            "7 deletes and archives are planned for 100 links and limits.deletes is 5%",
+            "7 deletes, archives and voids are planned for 100 links and limits.deletes is 5%",
             id="a share",
         ),
         pytest.param(
             count(2),
             {(0, "delete"): 7},
-            "7 deletes and archives are planned and limits.deletes is 2",
+            "7 deletes, archives and voids are planned and limits.deletes is 2",
             id="a count",
         ),
         pytest.param(

@@ -1,0 +1,112 @@
+"""What becomes of a record whose counterpart has ended: the table of docs/spec.md, cell by cell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.support.world import SPEC, Pair
+
+from syncline.connect.contract import State
+from syncline.store.database import Database
+
+_PAGE = Path(__file__).parents[3] / "docs" / "spec.md"
+_STATES = {"deleted": State.DELETED, "archived": State.ARCHIVED, "voided": State.VOIDED}
+
+
+def _cells() -> list[tuple[str, str, str]]:
+    """(how the other record ended, rule, what becomes of this one), from the page."""
+    table = _PAGE.read_text(encoding="utf-8").split("<!-- endings -->\n\n")[1].split("\n\n")[0]
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines())
+    rules = [cell.strip("`") for cell in head[1:]]
+    return [(row[0], rule, cell) for row in rows for rule, cell in zip(rules, row[1:], strict=True)]
+
+
+_CELLS = _cells()
+
+
+def test_the_page_has_every_combination() -> None:
+    assert len(_CELLS) == 8 * 5
+
+
+@pytest.mark.parametrize(
+    ("ended", "rule", "fate"),
+    [pytest.param(*cell, id=f"{cell[0]}: {cell[1]}") for cell in _CELLS if not cell[0].startswith("merged")],
+)
+def test_an_ending(tmp_path: Path, database: Database, ended: str, rule: str, fate: str) -> None:
+    spec = f"{SPEC}    deletes: {{b: {rule}}}\n    limits: {{deletes: none}}\n"
+    pair = Pair(tmp_path, database, spec)
+    left = pair.a.person("people", name="Acme", phone="1")
+    pair.run()
+    (right,) = pair.b.rows["people"]
+
+    pair.a.set_state("people", left, _STATES[ended.split(",")[0]])
+    if "edited" in ended:
+        pair.b.person("people", right, phone="2")
+    result = pair.run()
+    if "restored" in ended:
+        pair.a.set_state("people", left, State.LIVE)
+        result = pair.run()
+
+    state = pair.b.meta["people"][right]["state"]
+    live = {"stays", "is asked about", "stays, unlinked", "is restored"}
+    assert state is (State.LIVE if fate in live else _STATES[fate.split()[1]])
+    assert (result.status == "attention") is (fate == "is asked about")
+    with pair.scopes() as scopes, pair.database.read() as db:
+        linked = scopes[0].ledger.count_links(db)
+    assert linked == (0 if fate == "stays, unlinked" else 1)
+    for _ in range(2):
+        pair.a.calls.clear()
+        pair.b.calls.clear()
+        pair.run()
+        assert [call for call in pair.a.calls + pair.b.calls if call[0] == "write"] == []
+    assert len(pair.a.rows["people"]) == len(pair.b.rows["people"]) == 1, "nobody comes back"
+
+
+@pytest.mark.parametrize("rule", sorted({rule for _, rule, _ in _CELLS}))
+def test_a_merge_goes_on_with_the_survivor(tmp_path: Path, database: Database, rule: str) -> None:
+    spec = f"{SPEC}    deletes: {{b: {rule}}}\n    limits: {{deletes: none}}\n"
+    pair = Pair(tmp_path, database, spec)
+    gone = pair.a.person("people", name="Acme", phone="1")
+    pair.run()
+    (right,) = pair.b.rows["people"]
+    survivor = pair.a.person("people", name="Acme", phone="3", tax="7")
+    pair.a.meta["people"][gone]["merged_into"] = survivor
+    pair.a.set_state("people", gone, State.DELETED)
+    assert pair.run().status == "done"
+    assert pair.b.meta["people"][right]["state"] is State.LIVE
+    assert list(pair.b.rows["people"]) == [right]
+    assert pair.b.rows["people"][right] == {"name": "Acme", "phone": "3", "tax": "7"}
+
+
+def test_what_was_voided_before_they_met_is_linked_and_left_alone(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database, f"{SPEC}    deletes: {{b: void}}\n")
+    left = pair.a.person("people", name="Acme", phone="1")
+    right = pair.b.person("people", name="Acme")
+    pair.a.set_state("people", left, State.VOIDED)
+    pair.run()
+    assert pair.b.rows["people"] == {right: {"name": "Acme", "phone": "1"}}
+    assert pair.b.meta["people"][right]["state"] is State.LIVE
+
+
+def test_a_voided_record_tells_its_values_and_takes_none(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database)
+    left = pair.a.person("people", name="Acme", phone="1")
+    pair.run()
+    (right,) = pair.b.rows["people"]
+    pair.a.person("people", left, phone="void")
+    pair.a.set_state("people", left, State.VOIDED)
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "void"
+    pair.b.person("people", right, tax="9")
+    result = pair.run()
+    assert "tax" not in pair.a.rows["people"][left]
+    assert result.modules["people"]["locked"] == 1
+
+
+def test_a_voided_record_alone_is_not_created(tmp_path: Path, database: Database) -> None:
+    pair = Pair(tmp_path, database)
+    left = pair.a.person("people", name="Acme")
+    pair.a.set_state("people", left, State.VOIDED)
+    pair.run()
+    assert pair.b.rows["people"] == {}
