@@ -24,10 +24,11 @@ _SMALL = 10
 _HEAD = EXAMPLE.read_text(encoding="utf-8").split("schedule:")[0]
 _OFF = "{enabled: false}"
 _RULES = "{match: null, deletes: {crm: delete, books: %s}, limits: {deletes: none}}"
+_ENDS = "{deletes: {books: delete}, limits: {deletes: none}}"
 SPECS = {
     "accounts": f"{_HEAD}\nmodules: {{accounts: {_RULES % 'archive'}, products: {_OFF}, invoices: {_OFF}}}\n",
     "products": f"{_HEAD}\nmodules: {{products: {_RULES % 'delete'}, accounts: {_OFF}, invoices: {_OFF}}}\n",
-    "invoices": f"{_HEAD}\nmodules: {{invoices: {{deletes: {{books: delete}}, limits: {{deletes: none}}}}}}\n",
+    "invoices": f"{_HEAD}\nmodules: {{invoices: {_ENDS}}}\n",
 }
 
 

@@ -142,7 +142,7 @@ def test_many_deleted_at_once(stage: Stage) -> None:
         stage.crm.act("delete", "Accounts", row["id"])
     stage.forget_requests()
     told = stage.sync(code=5)
-    why = f"30 deletes and archives are planned for {COMPANIES} links and limits.deletes is 5"
+    why = f"30 deletes, archives and voids are planned for {COMPANIES} links and limits.deletes is 5"
     assert why in told["problems"]["accounts"]
     assert stage.writes() == 0
     assert alive(stage) == (COMPANIES - 30, COMPANIES)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: A write that was lost so many times is sent alone; one that is lost once more then rests like a refused one.
+#: A write that was lost so many times is sent alone; lost once more, it rests like a refused one.
 ALONE = 2
 #: A batch is cut into so many parts for writes that were lost once.
 PARTS = 8

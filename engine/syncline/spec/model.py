@@ -193,9 +193,9 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much one pass of a module may do. ``deletes``: deletes and archives, as a count or a share (0-1)
-    of the links, whichever is given; ``operations``: writes in all; ``changes``: the share (0-1) of the pairs
-    that may change at once."""
+    """How much one pass of a module may do. ``deletes``: deletes, archives and voids, as a count or a share
+    (0-1) of the links, whichever is given; ``operations``: writes in all; ``changes``: the share (0-1) of the
+    pairs that may change at once."""
 
     deletes_count: int | None = None
     deletes_share: Decimal | None = Decimal("0.05")

@@ -635,7 +635,7 @@ def test_too_many_deletes_stop_the_pass_before_the_first_write(tmp_path: Path, d
     pair.b.calls.clear()
     result = pair.run()
     assert result.status == "stopped"
-    assert "5 deletes and archives" in result.problems["people"]
+    assert "5 deletes, archives and voids" in result.problems["people"]
     assert [c for c in pair.b.calls if c[0] == "write"] == []
 
 
