@@ -41,4 +41,5 @@ def test_workers_that_are_stopped_and_killed_at_random_write_nothing_stale(
             child.signal(signal.SIGCONT)
         for child in running:
             child.wait()
+        theatre.wait_for_leases()
         recover_and_check(theatre, truth, f"chaos {number}")

@@ -27,6 +27,7 @@ from syncline.run.workspace import Workspace
 from syncline.spec.load import Loaded
 from syncline.store import tables as t
 from syncline.store.database import Database, open_store
+from syncline.store.lease import Leases
 
 #: What a remote stamps or makes up by itself, and what the reading of the tables adds.
 _STAMPS = re.compile(
@@ -76,6 +77,7 @@ class Theatre(Stage):
         """Both systems start anew from the tables of that moment, and the clocks of all are set back to it.
 
         The machine's own clock, which leases, tokens and budgets go by, goes on."""
+        self.zygote.end_all()
         gone_by = self.clock.now() - moment.at
         self.clock.advance(-gone_by.total_seconds())
         self._engine_ahead = self._engine_ahead - gone_by
@@ -104,6 +106,15 @@ class Theatre(Stage):
             **told,
         )
         return self.zygote.start(order)
+
+    def wait_for_leases(self) -> None:
+        """Until nobody may work on any module: whoever had a lease is dead, or stands still."""
+        deadline = time.monotonic() + 60
+        with self.database() as database:
+            leases = Leases(database)
+            while any(leases.holder(f"acme:{module}") for module in ("accounts", "products", "invoices")):
+                assert time.monotonic() < deadline, "a lease does not end"
+                time.sleep(0.02)
 
     def pass_(self) -> Done:
         """A pass in this process, that must come to an outcome."""

@@ -106,14 +106,18 @@ class Zygote:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for child in self._children:
-            if child.code is None:
-                child.kill()
-                child.wait()
+        self.end_all()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
         self._process.wait(10)
+
+    def end_all(self) -> None:
+        """Kill what still runs, or stands still: a test that failed has left it."""
+        for child in self._children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
 
     def start(self, order: Order) -> Child:
         pid = self.ask({"do": "start", "order": asdict(order)})["pid"]

@@ -24,6 +24,8 @@ from syncline.store.statement import insert_into
 
 #: How long a writer waits for another one, in milliseconds.
 BUSY_MS = 10_000
+#: How long PostgreSQL lets a process stand still within a transaction, in seconds: its locks hold up others.
+STANDSTILL_S = 15
 
 
 class StoreError(SynclineError):
@@ -238,7 +240,11 @@ def _open_postgresql(url: URL) -> Database:
             url,
             hide_parameters=True,
             pool_pre_ping=True,
-            connect_args={"connect_timeout": 10, "application_name": "syncline"},
+            connect_args={
+                "connect_timeout": 10,
+                "application_name": "syncline",
+                "options": f"-c idle_in_transaction_session_timeout={STANDSTILL_S * 1000}",
+            },
         )
     except ModuleNotFoundError as error:
         raise StoreError(
@@ -380,6 +386,12 @@ _MISHAPS: tuple[tuple[tuple[str, ...], tuple[str, ...], str, str], ...] = (
         ("42501",),
         "this database user may not do this in {name}",
         "grant it the right to create and use tables in its schema",
+    ),
+    (
+        ("idle-in-transaction", "idle in transaction"),
+        ("25P03",),
+        "this process stood still for so long within a transaction that {name} went on without it",
+        "nothing is lost: the next pass goes on from there",
     ),
     (
         (),

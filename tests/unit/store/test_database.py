@@ -18,7 +18,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from syncline.store import migrations
-from syncline.store.database import Database, StoreError, open_store, sqlite_file, upsert
+from syncline.store.database import STANDSTILL_S, Database, StoreError, open_store, sqlite_file, upsert
 from syncline.store.tables import lease, metadata
 
 
@@ -328,3 +328,9 @@ def test_a_damaged_file_is_told(sqlite_url: str) -> None:
         file.write(os.urandom(size - 4096))
     with pytest.raises(StoreError, match=r"damaged|not a Syncline state"), open_store(sqlite_url) as database:
         keys(database)
+
+
+def test_postgresql_breaks_off_what_stands_still_within_a_transaction(postgresql_url: str) -> None:
+    with open_store(postgresql_url) as database, database.write() as connection:
+        told = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar()
+    assert told == f"{STANDSTILL_S}s"
