@@ -55,7 +55,7 @@ REPEATED = Fate(
 UNREACHABLE = Fate(
     hits=None,
     waits=GROWING,
-    says=r"cannot be reached at 127\.0\.0\.1.*check the network",
+    says=r"cannot be reached at 127\.0\.0\.1.*(check the network|syncline connect)",
     sees="nothing when it passes; else that the remote cannot be reached, and at which host",
     retried="three times, after 0.5 to 1, 1 to 2 and 2 to 4 seconds: nothing has been sent",
 )
