@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +12,15 @@ from tests.support.memory import MemoryConnector, MemoryRemote, remote_module
 
 from syncline.connect.contract import Field, FieldType, Reference
 from syncline.mapping.expressions import Expressions
-from syncline.mapping.module import ModuleMap
+from syncline.mapping.module import ModuleMap, Side
+from syncline.mapping.nesting import find_remote, nesting_of
 from syncline.reconcile.order import order_modules
+from syncline.run.nesting import NestedSession
 from syncline.run.passes import PassResult, run_pass
 from syncline.run.scope import Scope, ScopeEnd
 from syncline.spec.digest import field_digests
 from syncline.spec.load import load_spec
-from syncline.spec.model import Spec
+from syncline.spec.model import End, Spec
 from syncline.store.database import Database
 from syncline.store.ids import next_id
 from syncline.store.ledger import Ledger
@@ -31,6 +33,19 @@ LEFT_FIELDS = (
     Field(name="tax"),
     Field(name="active", type=FieldType.BOOLEAN),
     Field(name="note"),
+    Field(name="main_name"),
+    Field(name="main_email"),
+)
+STAFF = Field(
+    name="staff",
+    type=FieldType.LIST,
+    fields=(Field(name="name"), Field(name="email"), Field(name="cc", type=FieldType.BOOLEAN)),
+)
+DESKS = Field(
+    name="desks",
+    type=FieldType.LIST,
+    item_id="id",
+    fields=(Field(name="id", read_only=True), Field(name="name"), Field(name="email")),
 )
 LINES = Field(
     name="lines",
@@ -42,7 +57,7 @@ LINES = Field(
         Field(name="quantity", type=FieldType.DECIMAL),
     ),
 )
-RIGHT_FIELDS = (*LEFT_FIELDS, Field(name="number", read_only=True))
+RIGHT_FIELDS = (*LEFT_FIELDS, Field(name="number", read_only=True), STAFF, DESKS)
 BILL_FIELDS = (
     Field(name="title", required=True),
     Field(name="who", type=FieldType.REFERENCE, reference=Reference(module="people")),
@@ -111,17 +126,15 @@ class Pair:
             )
             with self.database.write() as db:
                 scope_id = open_scope(db, key, self.spec.digests[module.name], field_digests(module))
-            ends = (
-                self._end(module.left.system, module.left.module),
-                self._end(module.right.system, module.right.module),
-            )
+            ledger = Ledger(scope_id)
+            ends = (self._end(module.left, Side.LEFT, ledger), self._end(module.right, Side.RIGHT, ledger))
             scopes.append(
                 Scope(
                     module=module,
                     maps=ModuleMap(module, (ends[0].remote, ends[1].remote), Expressions()),
                     ends=ends,
                     database=self.database,
-                    ledger=Ledger(scope_id),
+                    ledger=ledger,
                     pass_id=pass_id,
                     fence=lambda db: None,
                     now=lambda: self.now,
@@ -136,20 +149,38 @@ class Pair:
         with self.scopes() as scopes:
             return run_pass(scopes, lambda text: None)
 
-    def _end(self, system: str, module: str) -> ScopeEnd:
+    def _end(self, end: End, side: Side, ledger: Ledger) -> ScopeEnd:
+        system = end.system
         remote = self.a if system == "a" else self.b
         from syncline.connect.contract import Connection
         from syncline.connect.http import HttpClient
 
         session = MemoryConnector(system, remote).open(Connection(options={}, http=HttpClient()))
-        return ScopeEnd(
-            system=system, remote=remote.modules[module], session=session, account=session.check()
-        )
+        catalogue = session.discover()
+        found, nesting = find_remote(catalogue, end), nesting_of(catalogue, end)
+        assert found is not None
+        if nesting is not None:
+
+            def known(parents: Sequence[str]) -> Sequence[str]:
+                with self.database.read() as db:
+                    return ledger.records_of_keys(db, side, parents)
+
+            session = NestedSession(session, nesting, known)
+        return ScopeEnd(system=system, remote=found, session=session, account=session.check())
 
 
 def _modules(capabilities: dict[str, Any]) -> list[Any]:
     return [
         remote_module("people", RIGHT_FIELDS, **capabilities),
+        remote_module(
+            "contacts",
+            (
+                Field(name="name"),
+                Field(name="email"),
+                Field(name="of", type=FieldType.REFERENCE, reference=Reference(module="people")),
+            ),
+            **capabilities,
+        ),
         remote_module("items", (Field(name="code"), Field(name="name")), **capabilities),
         remote_module("bills", BILL_FIELDS, **capabilities),
     ]

@@ -14,6 +14,7 @@ from syncline.mapping.check_maps import MapChecks
 from syncline.mapping.expressions import ExpressionError, Expressions, MacroFile
 from syncline.mapping.fields import with_declared
 from syncline.mapping.filters import Filter
+from syncline.mapping.nesting import find_remote, nesting_of, unknown_names
 from syncline.spec.macros import MacroSource
 from syncline.spec.model import DeleteRule, End, EnvText, Module, Spec, System
 from syncline.spec.nearest import did_you_mean
@@ -212,15 +213,34 @@ def _check_module(
     remotes: list[RemoteModule | None] = []
     for end in (module.left, module.right):
         catalogue = catalogues.get(end.system)
-        remote = catalogue.module(end.module) if catalogue is not None else None
+        remote = find_remote(catalogue, end) if catalogue is not None else None
         if catalogue is not None and remote is None:
             yield _unknown_remote(end, catalogue)
         if remote is not None:
             if end.system not in live:  # what an organisation has is not overlaid with what the spec says
                 remote = with_declared(remote, spec.systems[end.system].fields.get(end.module, {}))
+            yield from _check_items(end, catalogue)
             yield from _check_abilities(module, end, remote)
         remotes.append(remote)
     yield from MapChecks(spec, module, (remotes[0], remotes[1]), expressions).problems(complete=complete)
+
+
+def _check_items(end: End, catalogue: Catalogue | None) -> Iterator[Problem]:
+    """What the spec says of a list whose items are records, and what it leaves out."""
+    nesting = nesting_of(catalogue, end) if catalogue is not None else None
+    if nesting is None:
+        if end.items is not None:
+            place = end.items.places.get("", end.place)
+            message = f"{end.system}.{end.module} is no list inside records, so it has no items"
+            yield _problem(place, "items-of-nothing", message, "drop items, or name the list in between")
+        return
+    if nesting.list.item_id is None and not nesting.keys:
+        message = f"the items of {end.module} have no id of their own"
+        fix = f"say what tells them apart: items: {{{end.system}: {{key: [{nesting.list.fields[0].name}]}}}}"
+        yield _problem(end.place, "items-key", message, fix)
+    for name, message, names in unknown_names(nesting):
+        place = end.items.places.get(name, end.place) if end.items is not None else end.place
+        yield _problem(place, "unknown-field", message, did_you_mean(name, names, what="fields"))
 
 
 def _unknown_remote(end: End, catalogue: Catalogue) -> Problem:

@@ -302,9 +302,7 @@ class _Maker:
         work, module = self._workspace, self._known.module
         if name not in module.fields:
             raise SynclineError(f"the spec has no map {name!r} any more")
-        left, right = (
-            work.remote_module(work.system(end.system), end.module) for end in (module.left, module.right)
-        )
+        left, right = (work.remote_module(end) for end in (module.left, module.right))
         return ModuleMap(module, (left, right), work.expressions).by_name[name]
 
     def _must_flow(self, entry: MapEntry, side: Side) -> None:

@@ -27,14 +27,16 @@ from syncline.mapping.check import check_spec, read_expressions
 from syncline.mapping.drift import find_drift
 from syncline.mapping.expressions import Expressions
 from syncline.mapping.fields import with_declared
-from syncline.mapping.module import ModuleMap
+from syncline.mapping.module import ModuleMap, Side
+from syncline.mapping.nesting import find_remote, nesting_of
 from syncline.reconcile.order import order_modules
 from syncline.run.hearing import Heard
 from syncline.run.installed import installed_plugins
+from syncline.run.nesting import NestedSession
 from syncline.run.scope import Scope, ScopeEnd
 from syncline.spec.digest import field_digests, map_digests
 from syncline.spec.load import Loaded, load_spec
-from syncline.spec.model import EnvText, Module, Spec, System
+from syncline.spec.model import End, EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
 from syncline.spec.report import as_text
 from syncline.store.calls import CallLedger
@@ -273,11 +275,12 @@ class Workspace:
 
     # --- the modules at work ---------------------------------------------------------------------
 
-    def remote_module(self, system: System, name: str) -> RemoteModule:
+    def remote_module(self, end: End) -> RemoteModule:
         """A remote module of the catalogue, with the fields that the spec declares."""
-        remote = self.connector(system).catalogue().module(name)
+        system = self.system(end.system)
+        remote = find_remote(self.connector(system).catalogue(), end)
         assert remote is not None, "the checks know every module"
-        return with_declared(remote, system.fields.get(name, {}))
+        return with_declared(remote, system.fields.get(end.module, {}))
 
     @contextmanager
     def scopes(self, pass_id: int, only: Sequence[str] = ()) -> Iterator[list[Scope]]:
@@ -310,13 +313,10 @@ class Workspace:
         )
 
     def _scope(self, module: Module, pass_id: int, kept: Kept) -> Scope:
-        ends = (
-            self._end(module.left.system, module.left.module),
-            self._end(module.right.system, module.right.module),
-        )
+        ends = (self._end(module.left), self._end(module.right))
         left, right = (self.live(end.system).saved.organisation.id for end in ends)
         known = (ends[0].remote, ends[1].remote)
-        now = tuple(self._seen(end.system, end.remote.name) for end in ends)
+        now = tuple(self._seen(end) for end in (module.left, module.right))
         drift = find_drift(self.spec, module, known, now, self.expressions)
         for end, remote in zip(ends, now, strict=True):
             end.remote = replace(end.remote, fields=remote.fields) if remote is not None else end.remote
@@ -328,12 +328,15 @@ class Workspace:
             scope = open_scope(db, self.scope_key(module, left, right), digest, fields)
             maps = map_digests(module, self.loaded.macros)
             unapproved = unapproved_maps(db, scope, maps)
+        ledger = Ledger(scope)
+        for side, told in zip(Side, (module.left, module.right), strict=True):
+            self._nest(ends[side], told, side, ledger)
         return Scope(
             module=module,
             maps=ModuleMap(module, known, self.expressions, resting=drift.maps.keys()),
             ends=ends,
             database=self.database,
-            ledger=Ledger(scope),
+            ledger=ledger,
             pass_id=pass_id,
             fence=_fence_of(kept),
             now=self.now,
@@ -343,12 +346,24 @@ class Workspace:
             drift=drift,
         )
 
-    def _seen(self, system: str, module: str) -> RemoteModule | None:
+    def _nest(self, scope_end: ScopeEnd, end: End, side: Side, ledger: Ledger) -> None:
+        """Let an end that is a list inside records speak of its items as records."""
+        nesting = nesting_of(self.connector(self.system(end.system)).catalogue(), end)
+        if nesting is None:
+            return
+
+        def known(parents: Sequence[str]) -> Sequence[str]:
+            with self.database.read() as db:
+                return ledger.records_of_keys(db, side, parents)
+
+        scope_end.session = NestedSession(scope_end.session, nesting, known)
+
+    def _seen(self, end: End) -> RemoteModule | None:
         """A remote module as the organisation has it, looked at within the last hour; ``None`` when it has
         none of that name."""
-        if system not in self._catalogues:
-            self._catalogues[system] = self._look(system)
-        return self._catalogues[system].module(module)
+        if end.system not in self._catalogues:
+            self._catalogues[end.system] = self._look(end.system)
+        return find_remote(self._catalogues[end.system], end)
 
     def _look(self, system: str) -> Catalogue:
         live = self.live(system)
@@ -362,11 +377,11 @@ class Workspace:
             save_catalogue(db, account, catalogue, self.now())
         return catalogue
 
-    def _end(self, system_name: str, module: str) -> ScopeEnd:
-        live = self.live(system_name)
+    def _end(self, end: End) -> ScopeEnd:
+        live = self.live(end.system)
         return ScopeEnd(
-            system=system_name,
-            remote=self.remote_module(self.system(system_name), module),
+            system=end.system,
+            remote=self.remote_module(end),
             session=live.session,
             account=live.account,
             skew=live.skew,

@@ -59,6 +59,8 @@ CODES: Mapping[str, str] = {
     "shared-end": "Two modules keep the same remote module in step.",
     "direction-conflict": "A direction that contradicts the module, the list or the transform around it.",
     "cannot-delete": "A rule of deletes that the remote module cannot obey.",
+    "items-key": "Items of a list that have no ids, and nothing to tell them apart.",
+    "items-of-nothing": "Items are spoken of at an end that is no list inside records.",
     "required-field": "A field that the remote requires is set by no map.",
     "reference-cycle": "Modules refer to one another in a circle.",
     "unknown-module": "A reference to a module that the spec does not have.",

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from syncline.spec.macros import MacroSource
-from syncline.spec.model import EnvText, FieldMap, Module, Spec, System
+from syncline.spec.model import EnvText, FieldMap, ItemsRule, Module, Spec, System
 
 
 def module_digests(spec: Spec, macros: Iterable[MacroSource]) -> dict[str, str]:
@@ -52,8 +52,11 @@ def map_digests(module: Module, macros: Iterable[MacroSource]) -> dict[str, str]
 
 
 def _module(module: Module) -> dict[str, Any]:
+    ends = (module.left, module.right)
+    told = {} if not any(end.items for end in ends) else {"items": [_items(end.items) for end in ends]}
     return {
-        "ends": [[end.system, end.module] for end in (module.left, module.right)],
+        **told,
+        "ends": [[end.system, end.module] for end in ends],
         "match": [
             [[key.path, key.filters] for key in (rule.left, rule.right)] + [list(rule.agree)]
             for rule in module.match
@@ -66,6 +69,10 @@ def _module(module: Module) -> dict[str, Any]:
             for fmap in module.fields.values()
         },
     }
+
+
+def _items(rule: ItemsRule | None) -> list[Any] | None:
+    return None if rule is None else [list(rule.key), dict(rule.first)]
 
 
 def _map(fmap: FieldMap) -> dict[str, Any]:

@@ -183,12 +183,25 @@ class FieldMap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ItemsRule:
+    """How the items of a list are told apart that has no ids for them. ``key``: fields of an item, the first
+    filled one counts; ``first``: by field of an item, the field of the record itself that holds it for the
+    first item. ``places``: of each name."""
+
+    key: tuple[str, ...] = ()
+    first: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """One of a module's two ends: a system and its remote module."""
+    """One of a module's two ends: a system and its remote module, or a list inside the records of one
+    (``Contacts.ContactPersons``), with ``items`` how they are told apart."""
 
     system: str
     module: str
     place: Place
+    items: ItemsRule | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from syncline.spec.model import (
     EnvText,
     Expression,
     FieldMap,
+    ItemsRule,
     Limits,
     MatchKey,
     MatchRule,
@@ -306,7 +307,8 @@ class _Parser:
             at: Path = (*path, "between", system)
             if system not in self.system_names:
                 self.problems.append(unknown_system(system, self.system_names, self.root, at))
-            ends.append(End(system=system, module=self._text(at) or "", place=self._at(at)))
+            items = self._items((*path, "items", system))
+            ends.append(End(system=system, module=self._text(at) or "", place=self._at(at), items=items))
         if len(ends) != 2 or any(end.system not in known for end in ends):
             return None
         left, right = ends
@@ -347,6 +349,20 @@ class _Parser:
         if any(problem.severity is Severity.ERROR for problem in self.problems[before:]):
             self.hurt.add(name)
         return module
+
+    def _items(self, path: Path) -> ItemsRule | None:
+        if find(self.root, path) is None:
+            return None
+        key = find(self.root, (*path, "key"))
+        names = [(str(each), (*path, "key", n)) for n, each in enumerate(plain_data(key) if key else ())]
+        first = {name: self._text((*path, "first", name)) or "" for name in self._entries((*path, "first"))}
+        names += [(name, (*path, "first", name)) for name in first]
+        names += [(held, (*path, "first", name)) for name, held in first.items()]
+        return ItemsRule(
+            key=tuple(name for name, at in names if at[-2] == "key"),
+            first=first,
+            places={name: self._at(at) for name, at in names} | {"": self._at(path)},
+        )
 
     def _check_deletes(
         self, path: Path, deletes: Mapping[str, DeleteRule], direction: Direction, systems: tuple[str, str]

@@ -511,6 +511,19 @@ class Ledger:
         rows = _LINKS_BY_KEY[side].all(db, self.scope, given_list(db, keys))
         return {link.keys[side] or "": link for link in map(_link, rows)}
 
+    def records_of_keys(self, db: Connection, side: int, keys: Sequence[str]) -> list[str]:
+        """The records at a side, linked or staged, that are told under one of these keys."""
+        own, key = (
+            (t.link.c.left_id, t.link.c.left_key) if side == 0 else (t.link.c.right_id, t.link.c.right_key)
+        )
+        s = t.staged.c
+        linked = sa.select(own).where(t.link.c.scope == self.scope, own.is_not(None))
+        staged = sa.select(s.record).where(s.scope == self.scope, s.side == side)
+        found: dict[str, None] = {}
+        for query, column in ((linked, key), (staged, s.ref_key)):
+            found |= dict.fromkeys(row[0] for row in _chunked(db, query, column, keys))
+        return list(found)
+
     def links_due(self, db: Connection, today: str, limit: int = 10_000) -> list[Link]:
         """The links whose day of looking again has come."""
         return [_link(row) for row in _LINKS_DUE.all(db, self.scope, today, limit)]

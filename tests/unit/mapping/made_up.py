@@ -93,6 +93,11 @@ BOOKS = Catalogue(
                     item_key="PhoneType",
                     fields=(Field(name="PhoneType"), Field(name="PhoneNumber", max_length=50)),
                 ),
+                Field(
+                    name="Persons",
+                    type=FieldType.LIST,
+                    fields=(Field(name="LastName", max_length=120), Field(name="Email", max_length=255)),
+                ),
                 Field(name="Bank", type=FieldType.OBJECT, fields=(Field(name="Iban", max_length=34),)),
             ),
         ),

@@ -1,0 +1,233 @@
+"""A session in which the items of a list are records: see :mod:`syncline.mapping.nesting`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from syncline.connect.contract import (
+    Account,
+    Catalogue,
+    Organisation,
+    Outcome,
+    OutcomeKind,
+    Page,
+    Record,
+    SentWrite,
+    Session,
+    State,
+    Write,
+    WriteKind,
+)
+from syncline.mapping.nesting import (
+    PARENT,
+    Change,
+    Nesting,
+    change_items,
+    find_item,
+    find_made,
+    items_of,
+    parent_of,
+)
+
+
+class NestedSession(Session):
+    """The session of one module whose records are items. ``known``: the items that are remembered of some
+    parents: a remote tells that a list has changed, not which item of it is gone."""
+
+    def __init__(
+        self, inner: Session, nesting: Nesting, known: Callable[[Sequence[str]], Sequence[str]]
+    ) -> None:
+        self._inner = inner
+        self._nesting = nesting
+        self._known = known
+
+    def organisations(self) -> Sequence[Organisation]:
+        return self._inner.organisations()
+
+    def check(self) -> Account:
+        return self._inner.check()
+
+    def discover(self) -> Catalogue:
+        return self._inner.discover()
+
+    def count(self, module: str) -> int | None:
+        """Nobody counts the items of lists."""
+        return None
+
+    def read(self, module: str, cursor: str | None, fields: frozenset[str]) -> Iterator[Page]:
+        nesting = self._nesting
+        for page in self._inner.read(nesting.parent.name, cursor, nesting.wanted):
+            records = [item for parent in page.records for item in items_of(nesting, parent)]
+            if cursor is not None:  # a first read has nothing to miss
+                there = {record.id for record in records}
+                parents = [parent.id for parent in page.records]
+                records += [_gone(item) for item in self._known(parents) if item not in there]
+            yield replace(page, records=records)
+
+    def read_ids(self, module: str, ids: Sequence[str], fields: frozenset[str]) -> Sequence[Record]:
+        wanted = set(ids)
+        parents = self._parents([parent_of(item) for item in ids])
+        return [
+            item
+            for parent in parents.values()
+            for item in items_of(self._nesting, parent)
+            if item.id in wanted
+        ]
+
+    def write(self, module: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """Each parent is written once, with all that becomes of its items.
+
+        One that moves to another parent is added there before it is taken away here: in between it is there
+        twice rather than nowhere.
+        """
+        outcomes: dict[str, Outcome] = {}
+        moving = [w for w in writes if w.kind is WriteKind.UPDATE and _moves(w)]
+        staying = [write for write in writes if write not in moving]
+        by_parent: dict[str, list[Write]] = {}
+        for write in staying:
+            by_parent.setdefault(_home(write), []).append(write)
+        held = self._parents([*by_parent, *(parent_of(w.id or "") for w in moving)])
+        arriving = self._arriving(moving, held, outcomes)
+        for write in arriving:
+            by_parent.setdefault(_home(write), []).append(write)
+        held |= self._parents([parent for parent in by_parent if parent not in held])
+        self._send(by_parent, held, outcomes)
+        leaving: dict[str, list[Write]] = {}
+        for write in moving:
+            if write.key in outcomes and outcomes[write.key].kind is OutcomeKind.DONE:
+                leave = Write(kind=WriteKind.DELETE, key=f"{write.key}-", id=write.id)
+                leaving.setdefault(parent_of(write.id or ""), []).append(leave)
+        self._send(leaving, self._parents(list(leaving)), {})
+        return [outcomes[write.key] for write in writes]
+
+    def settle(self, module: str, sent: Sequence[SentWrite]) -> Sequence[Outcome | None]:
+        parents = self._parents([_home(one.write) for one in sent])
+        found: list[Outcome | None] = []
+        for one in sent:
+            parent = parents.get(_home(one.write))
+            made = None if parent is None else find_made(self._nesting, parent, one.write)
+            found.append(None if made is None else _done(made))
+        return found
+
+    # --- parents -----------------------------------------------------------------------------------
+
+    def _parents(self, ids: Sequence[str]) -> dict[str, Record]:
+        """These parents as they are now, without those that are gone."""
+        nesting, wanted = self._nesting, list(dict.fromkeys(filter(None, ids)))
+        batch = max(1, nesting.parent.capabilities.read_ids_batch)
+        return {
+            record.id: record
+            for start in range(0, len(wanted), batch)
+            for record in self._inner.read_ids(
+                nesting.parent.name, wanted[start : start + batch], nesting.wanted
+            )
+            if record.state is not State.DELETED
+        }
+
+    def _arriving(
+        self, moving: Sequence[Write], held: dict[str, Record], outcomes: dict[str, Outcome]
+    ) -> list[Write]:
+        """Creates at their new parents for items that move; the outcome of one that is not there any more."""
+        found = []
+        for write in moving:
+            parent = held.get(parent_of(write.id or ""))
+            items = items_of(self._nesting, parent) if parent is not None else ()
+            item = next((each for each in items if each.id == write.id), None)
+            if item is None:
+                outcomes[write.key] = _absent(write)
+                continue
+            closed = {field.name for field in self._nesting.list.fields if field.read_only}
+            closed |= {self._nesting.list.item_id or ""}
+            kept = {name: value for name, value in item.values.items() if name not in closed}
+            found.append(Write(kind=WriteKind.CREATE, key=write.key, values={**kept, **write.values}))
+        return found
+
+    def _send(
+        self, by_parent: dict[str, list[Write]], held: dict[str, Record], outcomes: dict[str, Outcome]
+    ) -> None:
+        nesting, changes = self._nesting, dict[str, Change]()
+        for parent_id, writes in by_parent.items():
+            parent = held.get(parent_id)
+            if parent is None:
+                outcomes |= {write.key: _absent(write) for write in writes}
+                continue
+            change = change_items(nesting, parent, writes)
+            outcomes |= {write.key: _absent(write) for write in writes if write.key in change.gone}
+            changes[parent_id] = change
+        sent = [
+            Write(
+                kind=WriteKind.UPDATE,
+                key=_key(by_parent[parent]),
+                id=parent,
+                values=change.values,
+                version=held[parent].version,
+                read_at=held[parent].modified,
+            )
+            for parent, change in changes.items()
+            if change.values
+        ]
+        told: dict[str, Outcome] = {}
+        batch = max(1, nesting.parent.capabilities.update_batch)
+        for start in range(0, len(sent), batch):
+            some = sent[start : start + batch]
+            answers = self._inner.write(nesting.parent.name, some)
+            told |= {str(write.id): outcome for write, outcome in zip(some, answers, strict=True)}
+        stored = {i: o.record for i, o in told.items() if o.kind is OutcomeKind.DONE and o.record is not None}
+        unseen = [i for i, o in told.items() if o.kind is OutcomeKind.DONE and i not in stored]
+        stored |= self._parents(unseen)
+        for parent_id, change in changes.items():
+            answer = told.get(parent_id)
+            for write in by_parent[parent_id]:
+                if write.key in change.gone:
+                    continue
+                if answer is not None and answer.kind is not OutcomeKind.DONE:
+                    outcomes[write.key] = replace(answer, id=write.id, record=None, field=None)
+                    continue
+                record = stored.get(parent_id) or held[parent_id]
+                outcomes[write.key] = self._outcome(write, change, record)
+
+    def _outcome(self, write: Write, change: Change, parent: Record) -> Outcome:
+        place = change.places[write.key]
+        if place is None:
+            return Outcome(kind=OutcomeKind.DONE, id=write.id)
+        item = find_item(self._nesting, parent, place)
+        if item is None:  # the remote has put it elsewhere: its next read tells where
+            item = find_made(self._nesting, parent, write)
+        if item is None:
+            return Outcome(
+                kind=OutcomeKind.UNKNOWN, id=write.id, message="the stored list does not show the item"
+            )
+        return _done(item)
+
+
+def _moves(write: Write) -> bool:
+    there = write.values.get(PARENT)
+    return there is not None and there != parent_of(write.id or "")
+
+
+def _home(write: Write) -> str:
+    """The parent that a write is about."""
+    if write.kind is WriteKind.CREATE:
+        return str(write.values.get(PARENT) or "")
+    return parent_of(write.id or "")
+
+
+def _key(writes: Sequence[Write]) -> str:
+    """The same for the same writes, at most 64 characters."""
+    return hashlib.sha256("\n".join(sorted(write.key for write in writes)).encode()).hexdigest()
+
+
+def _gone(item: str) -> Record:
+    return Record(id=item, version="", values={}, state=State.DELETED, key=parent_of(item))
+
+
+def _done(item: Record) -> Outcome:
+    return Outcome(kind=OutcomeKind.DONE, id=item.id, version=item.version, record=item)
+
+
+def _absent(write: Write) -> Outcome:
+    if write.kind is WriteKind.CREATE:
+        return Outcome(kind=OutcomeKind.REFUSED, message="the record that it belongs to is gone", code="gone")
+    return Outcome(kind=OutcomeKind.GONE, id=write.id, message="it is no longer in the list", code="gone")
