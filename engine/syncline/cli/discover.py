@@ -84,6 +84,9 @@ def _print_fields(module: Mapping[str, Any]) -> None:
         notes = [word for word, key in _NOTES.items() if field[key]]
         if field["reference"]:
             notes.append(f"points to {field['reference']}")
+        if field["moves"] is not None:
+            ways = (f"{state} -> {' or '.join(then)}" for state, then in field["moves"].items() if then)
+            notes.append(f"goes {', '.join(ways)}")
         if field["choices"] is not None:
             choices = field["choices"]
             many = len(choices) > _MOST_CHOICES

@@ -10,7 +10,7 @@ from syncline.connect.contract import Field, FieldType, RemoteModule
 from syncline.mapping.expressions import Expressions
 from syncline.mapping.fields import field_at, stray_step
 from syncline.mapping.paths import Path, PathError, parse_path
-from syncline.spec.model import Expression, FieldMap, MatchKey, Module, Spec
+from syncline.spec.model import Direction, Expression, FieldMap, MatchKey, Module, Spec
 from syncline.spec.nearest import did_you_mean, nearest
 from syncline.spec.parse import flows_to
 from syncline.spec.problems import Place, Problem, Severity
@@ -105,6 +105,14 @@ class MapChecks:
             allowed = ["value"] * (not computed) + ["record", "today"] + ["parent"] * bool(label)
             self._check_expression(expression, source, remotes, only=allowed, parents=bool(label))
         left, right = ends.field(0), ends.field(1)
+        states = any(end is not None and end.moves is not None for end in (left, right))
+        if fmap.enforce and fmap.direction is Direction.BOTH and not states and None not in remotes:
+            self._report(
+                fmap.places.get("enforce", fmap.place),
+                "enforce-two-way",
+                "enforce puts a source's value back; in a two-way map either end may be right",
+                f'add direction: "{self._systems[0]} -> {self._systems[1]}", or drop enforce',
+            )
         if fmap.ref is not None:
             self._check_reference(fmap, ends)
         elif left is not None and right is not None and fmap.each is None:

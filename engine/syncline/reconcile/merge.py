@@ -33,6 +33,7 @@ class Outcome(StrEnum):
     DRIFT = "drift"  # the target of a one-way map was edited; left as it is, and reported
     WAIT = "wait"  # refers to a record that the other end does not have yet
     HELD = "held"  # no usable value: see the fault
+    LOCKED = "locked"  # the end does not go from its state to the one that it would be given
 
 
 _TO = (Outcome.TO_LEFT, Outcome.TO_RIGHT)
@@ -271,6 +272,49 @@ def _unless_emptied(entry: MapEntry, edits: tuple[Edit, Edit], verdict: Verdict)
     return Verdict(outcome=Outcome.DRIFT, why=why, rule=verdict.rule)
 
 
+def _within_states(entry: MapEntry, edits: tuple[Edit, Edit], verdict: Verdict) -> Verdict:
+    """The verdict, unless it asks an end for a state that does not follow the one it is in. Where the map is
+    enforced, the end with the states is believed: the other one is put back to what it says."""
+    keeper = next(
+        (s for s in Side if (end := entry.ends[s].field) is not None and end.moves is not None), None
+    )
+    if keeper is None or verdict.outcome is Outcome.KEEP:
+        return verdict
+    kept, other = edits[keeper], edits[keeper.other]
+    why = ""
+    if verdict.outcome is _TO[keeper]:
+        wanted = other.out if verdict.put is MISSING else verdict.put
+        why = _no_way(entry, keeper, kept.value, wanted)
+        if not why:
+            return verdict
+    enforced = entry.map.enforce and all(entry.flows)
+    shown = kept.out is not MISSING and not kept.fault and same(entry, other.value, kept.out)
+    if enforced and not shown and (why or verdict.outcome is Outcome.AGREE):
+        return _send(edits, keeper, why or "the state of the record decides", lost=other.value)
+    return Verdict(outcome=Outcome.LOCKED, why=why, rule=verdict.rule) if why else verdict
+
+
+def _no_way(entry: MapEntry, side: Side, held: Any, wanted: Any) -> str:
+    """Why a record cannot be brought from one state to another at an end; empty when it can."""
+    end = entry.ends[side].field
+    if end is None or end.moves is None or held in (MISSING, None) or wanted == held:
+        return ""
+    if wanted in end.moves.get(str(held), ()):
+        return ""
+    return f"{end.name} does not go from {held} to {wanted}"
+
+
+def can_begin(entry: MapEntry, side: Side, value: Any) -> bool:
+    """Whether a record can be made with this value of a map: a state that none leads to is reached by the
+    remote itself (paid), and nothing is made in it."""
+    end = entry.ends[side].field
+    if end is None or end.moves is None:
+        return True
+    return value in {state for states in end.moves.values() for state in states} or (
+        value == next(iter(end.moves), None)
+    )
+
+
 def _unreadable(edit: Edit) -> bool:
     """Whether the end holds a value that nobody here knows: nothing may take its place unseen."""
     if edit.base is MISSING:
@@ -378,7 +422,7 @@ def merge_pair(
                 result.overtaken.append(entry.name)
         if verdict is None:
             verdict = decide_field(entry, left, right, rule, preferred=systems.get(rule.prefer), newer=newer)
-        verdict = _unless_emptied(entry, (left, right), verdict)
+        verdict = _within_states(entry, (left, right), _unless_emptied(entry, (left, right), verdict))
         if verdict.outcome is Outcome.KEEP:
             continue
         result.verdicts[entry.name] = verdict

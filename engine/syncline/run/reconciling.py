@@ -37,6 +37,7 @@ from syncline.reconcile.merge import (
     Outcome,
     Unlinked,
     Verdict,
+    can_begin,
     changed,
     match_items,
     merge_pair,
@@ -331,7 +332,7 @@ class _Batch:
             value = self._references.translate(entry, side, row.out[entry.name])
             if (missing := _first_unlinked(value)) is not None:
                 waits.append(f"waits for {missing.module} {missing.record}, which has no counterpart yet")
-            elif not _empty(value):
+            elif not _empty(value) and can_begin(entry, side.other, value):
                 values[entry.name] = value
         faults.update(self._missing_required(side.other, values) if not waits else {})
         if faults:
@@ -582,6 +583,7 @@ class _Batch:
         self._audit += self._decided.note(pair.link.id, merge)
         again = self._need_again(pair, merge)
         locked = self._drop_locked(pair, merge)
+        locked |= {name: merge.verdicts[name].why for name in merge.of(Outcome.LOCKED)}
         taken = self._drop_taken(pair, merge) | self._drop_bouncing(pair, merge)
         rest = locked or taken or merge.uncompared or _outstanding(merge)
         written = self._write(pair, merge, alone=not rest)

@@ -70,7 +70,7 @@ CODES: Mapping[str, str] = {
     "options-clash": "Two options of a field map that would both decide the value.",
     "one-way-transform": "A two-way field map whose transform goes one way only.",
     "unused-transform": "A transform to an end to which nothing flows.",
-    "enforce-two-way": "enforce in a map that flows both ways.",
+    "enforce-two-way": "enforce in a map that flows both ways, of a field that is no state.",
     "bad-path": "Text that is not a path.",
     "unknown-field": "A field that the remote module does not have.",
     "read-only-field": "A map writes a field that only the remote can write.",

@@ -518,14 +518,6 @@ class _Parser:
         if direction is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
             return None
         enforce = self._value((*path, "enforce")) is True
-        if enforce and direction is Direction.BOTH:
-            self._report(
-                self._at((*path, "enforce")),
-                "enforce-two-way",
-                "enforce puts a source's value back; in a two-way map either end may be right",
-                f'add direction: "{systems[0]} -> {systems[1]}", or drop enforce',
-            )
-            return None
         return FieldMap(
             name=name,
             place=name_place(self.root, path),

@@ -1,0 +1,129 @@
+"""The status of a document in both directions: a state machine at one end, a picklist at the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from tests.support import world
+from tests.support.world import Pair
+
+from syncline.connect.contract import Field, FieldType
+from syncline.store.database import Database
+
+MOVES = {"DRAFT": ("APPROVED",), "APPROVED": ("VOIDED",), "PAID": (), "VOIDED": ()}
+SPEC = """
+spec: 1
+name: test
+systems:
+  a: {connector: alpha}
+  b: {connector: beta}
+conflicts: {prefer: b}
+modules:
+  bills:
+    between: {a: bills, b: bills}
+    fields:
+      title: {a: title, b: title}
+      total: {a: total, b: total}
+      status:
+        a: state
+        b: state
+        to:
+          a: "{{ {'DRAFT': 'Draft', 'APPROVED': 'Sent', 'PAID': 'Paid', 'VOIDED': 'Void'}[value] if value }}"
+          b: >-
+            {{ {'Draft': 'DRAFT', 'Sent': 'APPROVED', 'Delivered': 'APPROVED', 'Paid': 'PAID',
+                'Void': 'VOIDED'}[value] if value }}
+        ENFORCE
+"""
+
+
+@pytest.fixture
+def make(tmp_path: Path, database: Database) -> object:
+    picks = Field(name="state", type=FieldType.CHOICE, choices=("Draft", "Sent", "Delivered", "Paid", "Void"))
+    states = Field(name="state", type=FieldType.CHOICE, choices=tuple(MOVES), moves=MOVES)
+
+    def pair(enforce: bool) -> tuple[Pair, str, str]:
+        spec = SPEC.replace("ENFORCE", "enforce: true" if enforce else "")
+        with mock.patch.object(world, "BILL_FIELDS", (*world.BILL_FIELDS, picks)):
+            made = Pair(tmp_path, database, spec)
+        with mock.patch.object(world, "BILL_FIELDS", (*world.BILL_FIELDS, states)):
+            made.b = Pair(tmp_path, database, spec).b
+        right = made.b.person("bills", title="One", state="DRAFT")
+        made.run()
+        (left,) = made.a.rows["bills"]
+        return made, left, right
+
+    return pair
+
+
+def states_of(pair: Pair, left: str, right: str) -> tuple[str, str]:
+    return pair.a.rows["bills"][left]["state"], pair.b.rows["bills"][right]["state"]
+
+
+def writes(pair: Pair) -> int:
+    return sum(call[0] == "write" for call in pair.a.calls + pair.b.calls)
+
+
+@pytest.mark.parametrize("enforce", [False, True])
+def test_a_state_that_can_follow_is_carried_over(make, enforce: bool) -> None:  # type: ignore[no-untyped-def]
+    pair, left, right = make(enforce)
+    assert states_of(pair, left, right) == ("Draft", "DRAFT")
+    pair.a.person("bills", left, state="Sent")
+    pair.run()
+    assert states_of(pair, left, right) == ("Sent", "APPROVED")
+    pair.b.person("bills", right, state="PAID")
+    pair.run()
+    assert states_of(pair, left, right) == ("Paid", "PAID")
+
+
+def test_one_that_cannot_is_locked_and_told_once(make) -> None:  # type: ignore[no-untyped-def]
+    pair, left, right = make(False)
+    pair.a.person("bills", left, state="Paid", total=5)
+    pair.b.calls.clear()
+    result = pair.run()
+    assert states_of(pair, left, right) == ("Paid", "DRAFT")
+    assert pair.b.rows["bills"][right]["total"] == 5, "the other fields go on"
+    assert result.modules["bills"]["locked"] == 1
+    for _ in range(2):
+        pair.a.calls.clear()
+        pair.b.calls.clear()
+        pair.run()
+        assert writes(pair) == 0
+    with pair.scopes() as scopes, pair.database.read() as db:
+        reasons = [row.reason for row in scopes[0].ledger.staged(db, 0, [left]).values()]
+    assert reasons == ["state does not go from DRAFT to PAID; not written: status"]
+    pair.a.person("bills", left, state="Sent")
+    assert pair.run().modules["bills"]["locked"] == 0
+    assert states_of(pair, left, right) == ("Sent", "APPROVED")
+
+
+@pytest.mark.parametrize(
+    ("held", "said", "after"),
+    [
+        pytest.param("DRAFT", "Paid", ("Draft", "DRAFT"), id="nobody makes it paid"),
+        pytest.param("PAID", "Draft", ("Paid", "PAID"), id="paid stays paid"),
+        pytest.param("APPROVED", "Delivered", ("Sent", "APPROVED"), id="the same state by another word"),
+        pytest.param("APPROVED", "Void", ("Void", "VOIDED"), id="what can follow is done"),
+    ],
+)
+def test_an_enforced_state_is_put_back(make, held: str, said: str, after: tuple[str, str]) -> None:  # type: ignore[no-untyped-def]
+    pair, left, right = make(True)
+    pair.b.person("bills", right, state=held)
+    pair.run()
+    pair.a.person("bills", left, state=said)
+    pair.run()
+    assert states_of(pair, left, right) == after
+    pair.a.calls.clear()
+    pair.b.calls.clear()
+    assert pair.run().status == "done"
+    assert writes(pair) == 0
+
+
+@pytest.mark.parametrize(("said", "made"), [("Sent", "APPROVED"), ("Paid", None), ("Draft", "DRAFT")])
+def test_nothing_is_made_in_a_state_that_nobody_can_set(make, said: str, made: str | None) -> None:  # type: ignore[no-untyped-def]
+    pair, _, right = make(True)
+    pair.a.person("bills", title="Two", state=said)
+    pair.run()
+    (new,) = [row for record, row in pair.b.rows["bills"].items() if record != right]
+    assert new.get("state") == made
