@@ -494,6 +494,12 @@ class Connector(ABC):
     def catalogue(self) -> Catalogue:
         """The remote modules as every organisation has them, known offline."""
 
+    def catalogue_for(self, options: Mapping[str, Any]) -> Catalogue:
+        """The same, for a system with these options; a connector whose options declare no modules of their
+        own leaves this as it is. Options of a spec that is only checked may hold something else than text
+        where the environment is to give it."""
+        return self.catalogue()
+
     @abstractmethod
     def oauth(self, options: Mapping[str, Any], callback: Mapping[str, str]) -> OAuth:
         """How to sign in with these options; ``callback``: the redirect's parameters, empty before it."""

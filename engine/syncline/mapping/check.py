@@ -152,7 +152,7 @@ def _broken(system: System, what: str) -> Problem:
 
 def _built_in(connector: Connector, system: System, problems: list[Problem]) -> Catalogue | None:
     try:
-        return connector.catalogue()
+        return connector.catalogue_for(system.options)
     except Exception as bad:  # a plugin's own code: its fault must not hide what else is wrong
         problems.append(_broken(system, f"its catalogue cannot be read ({type(bad).__name__})"))
         return None

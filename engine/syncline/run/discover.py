@@ -31,7 +31,7 @@ def discover(workspace: Workspace, system: str, module: str | None, *, offline: 
     found = workspace.system(system)
     organisation = None if offline else _organisation(workspace, system)
     if organisation is None:
-        catalogue = workspace.connector(found).catalogue()
+        catalogue = workspace.connector(found).catalogue_for(found.options)
     else:
         catalogue = workspace.live(system).session.discover()
     # What a live organisation has is not overlaid with what the spec says of it.

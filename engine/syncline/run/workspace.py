@@ -278,7 +278,7 @@ class Workspace:
     def remote_module(self, end: End) -> RemoteModule:
         """A remote module of the catalogue, with the fields that the spec declares."""
         system = self.system(end.system)
-        remote = find_remote(self.connector(system).catalogue(), end)
+        remote = find_remote(self.connector(system).catalogue_for(system.options), end)
         assert remote is not None, "the checks know every module"
         return with_declared(remote, system.fields.get(end.module, {}))
 
@@ -348,7 +348,8 @@ class Workspace:
 
     def _nest(self, scope_end: ScopeEnd, end: End, side: Side, ledger: Ledger) -> None:
         """Let an end that is a list inside records speak of its items as records."""
-        nesting = nesting_of(self.connector(self.system(end.system)).catalogue(), end)
+        system = self.system(end.system)
+        nesting = nesting_of(self.connector(system).catalogue_for(system.options), end)
         if nesting is None:
             return
 

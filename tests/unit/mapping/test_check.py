@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_up import BOOKS, CONNECTORS, CRM, MadeUp
@@ -156,6 +157,26 @@ def test_an_option_that_a_connector_needs(tmp_path: Path) -> None:
     found = check(tmp_path, HEAD + ACCOUNTS, connectors={**CONNECTORS, "alpha-crm": needy})
     assert told(found) == ["4:20 missing-option"]
     assert (found[0].message, found[0].suggestion) == ("crm has no realm", "add realm: north")
+
+
+class WithOwnModules(MadeUp):
+    """An organisation's own modules, each like Accounts, are named by the option ``modules``."""
+
+    def catalogue_for(self, options: Mapping[str, Any]) -> Catalogue:
+        own = (replace(CRM.modules[0], name=name) for name in options.get("modules", ()))
+        return Catalogue((*CRM.modules, *own))
+
+
+@pytest.mark.parametrize(
+    ("option", "codes"),
+    [("", ["unknown-remote-module"]), (", modules: {Clients: {}}", [])],
+    ids=["unknown-without-the-option", "known-by-it"],
+)
+def test_a_module_that_only_an_option_declares(tmp_path: Path, option: str, codes: list[str]) -> None:
+    crm = WithOwnModules("alpha-crm", CRM, {"modules": {"type": "object"}})
+    text = HEAD.replace("alpha-crm}", f"alpha-crm{option}}}") + ACCOUNTS.replace("Accounts,", "Clients,")
+    found = check(tmp_path, text, connectors={**CONNECTORS, "alpha-crm": crm})
+    assert [problem.code for problem in found] == codes
 
 
 class Failing(MadeUp):
