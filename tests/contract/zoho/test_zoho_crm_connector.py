@@ -145,7 +145,9 @@ def test_records_have_the_contracts_leaves(remote: Remote, session: Session) -> 
     record = next(r for r in drain(session, "Accounts", fields=fields)[0] if r.id == made["id"])
     moment = datetime.fromisoformat(made["Modified_Time"]).astimezone(UTC)
     assert record.modified == moment
-    assert record.version == moment.strftime("%Y-%m-%dT%H:%M:%SZ") == record.values["Modified_Time"]
+    stamp, _, author = record.version.partition("@")
+    assert stamp == moment.strftime("%Y-%m-%dT%H:%M:%SZ") == record.values["Modified_Time"]
+    assert author == remote.org.actor
     assert record.values["Annual_Revenue"] == Decimal("10.25")
     assert isinstance(record.values["Annual_Revenue"], Decimal)
     assert record.values["Employees"] == 7
@@ -165,7 +167,7 @@ def test_the_users_zone_does_not_show(remote: Remote, session: Session, minutes:
     made = remote.add("Accounts", {"Account_Name": "A"})[0]
     (record,), cursor = drain(session, "Accounts")
     assert record.modified == datetime.fromisoformat(made["Modified_Time"])
-    assert record.version.endswith("Z")
+    assert record.version.partition("@")[0].endswith("Z")
     assert [r.id for r in drain(session, "Accounts", cursor)[0]] == [record.id]
 
 
@@ -218,7 +220,7 @@ def test_records_that_move_while_they_are_read_are_not_missed(
         stored = {row["id"]: row for row in remote.sandbox.records("Accounts")}
         for _, record_id in oldest:
             stamp = datetime.fromisoformat(stored[record_id]["Modified_Time"]).astimezone(UTC)
-            assert seen[record_id] == stamp.strftime("%Y-%m-%dT%H:%M:%SZ")
+            assert seen[record_id] == f"{stamp:%Y-%m-%dT%H:%M:%SZ}@{remote.org.person}"
 
 
 def test_a_record_that_shows_up_late_is_not_missed(remote: Remote, session: Session) -> None:

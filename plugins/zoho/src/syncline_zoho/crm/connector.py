@@ -15,7 +15,8 @@ from syncline.connect import (
     Organisation,
     Session,
 )
-from syncline_zoho.crm.fields import standard_catalogue
+from syncline_zoho.crm.fields import LOOKUPS, standard_catalogue
+from syncline_zoho.crm.standard import MODULES, SUBFORMS
 from syncline_zoho.datacenters import DATA_CENTERS, DEFAULT
 from syncline_zoho.oauth import make_oauth
 
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
 
 #: the least that reading, writing and settling need (Zoho CRM API v8, Scopes)
 SCOPES = (
-    "ZohoCRM.modules.accounts.ALL",
-    "ZohoCRM.modules.contacts.ALL",
-    "ZohoCRM.modules.products.ALL",
-    "ZohoCRM.modules.invoices.ALL",
+    *(f"ZohoCRM.modules.{name.lower().replace('_', '')}.ALL" for name in MODULES),
     "ZohoCRM.settings.ALL",
     "ZohoCRM.org.READ",
     "ZohoCRM.users.READ",
     "ZohoCRM.coql.READ",
 )
+#: one scope for all custom modules: asked for only by a spec that declares one
+CUSTOM_SCOPE = "ZohoCRM.modules.custom.ALL"
+_TAKEN = [*MODULES, *SUBFORMS, *(module.name for module in LOOKUPS)]
 _TRIGGERS = ("workflow", "approval", "blueprint", "pathfinder", "orchestration")
 
 
@@ -60,6 +61,20 @@ class ZohoCrmConnector(Connector):
                 "uniqueItems": True,
                 "default": [],
             },
+            "modules": {
+                "type": "object",
+                "description": "The organisation's custom modules that the spec uses, by API name"
+                " (Setup > Developer Hub > APIs); their own fields are declared under fields.",
+                "propertyNames": {"pattern": "^[A-Za-z][A-Za-z0-9_]*$", "not": {"enum": _TAKEN}},
+                "additionalProperties": {
+                    "type": "object",
+                    "additionalProperties": False,
+                    "properties": {
+                        "label": {"type": "string", "description": "Its name in the CRM's screens."}
+                    },
+                },
+                "examples": [{"Payments": {}}],
+            },
             "notification_token": {
                 "type": "string",
                 "description": "The token that a notification channel was opened with, as ${env:NAME}:"
@@ -75,8 +90,12 @@ class ZohoCrmConnector(Connector):
     def catalogue(self) -> Catalogue:
         return standard_catalogue()
 
+    def catalogue_for(self, options: Mapping[str, Any]) -> Catalogue:
+        return standard_catalogue(options.get("modules"))
+
     def oauth(self, options: Mapping[str, Any], callback: Mapping[str, str]) -> OAuth:
-        return make_oauth(options, callback, SCOPES)
+        scopes = (*SCOPES, CUSTOM_SCOPE) if options.get("modules") else SCOPES
+        return make_oauth(options, callback, scopes)
 
     def open(self, connection: Connection) -> Session:
         from syncline_zoho.crm.session import ZohoCrmSession

@@ -31,32 +31,42 @@ Place = tuple[str, str]
 class Scan:
     """An unfinished read. ``started``: by the remote's clock, once known; ``at``: the last row
     delivered; ``since``: where it began (inclusive), ``None`` for everything or when ``wide``, which
-    began after ``Cursor.high``; ``seen``: rows so far that will have to be read again."""
+    began after ``Cursor.high``; ``seen``: rows so far that will have to be read again; ``rows``: rows so
+    far; ``whole``: it reads everything."""
 
     started: str | None = None
     at: Place | None = None
     since: str | None = None
     wide: bool = False
     seen: int = 0
+    rows: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
     """``low``: all changes up to here were read after they had aged; ``high``: the newest row seen;
-    ``seen``: rows known to lie between; ``deleted``: deletions up to here were read."""
+    ``seen``: rows known to lie between; ``deleted``: deletions up to here were read; ``whole``: when the last
+    read of everything began; ``rows``: how many rows it had."""
 
     low: str | None = None
     high: Place | None = None
     seen: int = 0
     deleted: str | None = None
+    whole: str | None = None
+    rows: int = 0
     scan: Scan | None = None
+
+    def begin_whole(self) -> Cursor:
+        """With a scan of everything, whatever was read before; one that was begun is gone on with."""
+        return self if self.scan is not None else replace(self, scan=Scan(whole=True))
 
     def begin(self, now: datetime) -> Cursor:
         """With a scan to go on with. ``now``: by our clock, good enough to tell what has aged."""
         if self.scan is not None:
             return self
         if self.low is None:
-            return replace(self, scan=Scan())
+            return replace(self, scan=Scan(whole=True))
         aged = self.high is None or utc_text(now - OVERLAP) >= self.high[0]
         if self.seen <= ROOM or aged:
             return replace(self, scan=Scan(since=self.low))
@@ -99,7 +109,13 @@ class Cursor:
         young = sum(1 for stamp, _ in places if scan.wide or stamp >= settled)
         return replace(
             self,
-            scan=replace(scan, started=started, at=places[-1] if places else scan.at, seen=scan.seen + young),
+            scan=replace(
+                scan,
+                started=started,
+                at=places[-1] if places else scan.at,
+                seen=scan.seen + young,
+                rows=scan.rows + len(places),
+            ),
         )
 
     def finish(self) -> Cursor:
@@ -113,7 +129,8 @@ class Cursor:
         if scan.wide:
             return replace(self, high=high, seen=self.seen + scan.seen, deleted=deleted, scan=None)
         low = max(self.low or settled, settled)
-        return replace(self, low=low, high=high, seen=scan.seen, deleted=deleted, scan=None)
+        done = replace(self, low=low, high=high, seen=scan.seen, deleted=deleted, scan=None)
+        return replace(done, whole=scan.started, rows=scan.rows) if scan.whole else done
 
     def to_text(self) -> str:
         scan = self.scan
@@ -123,6 +140,8 @@ class Cursor:
             "high": self.high,
             "seen": self.seen,
             "deleted": self.deleted,
+            "whole": self.whole,
+            "rows": self.rows,
             "scan": None
             if scan is None
             else {
@@ -131,6 +150,8 @@ class Cursor:
                 "since": scan.since,
                 "wide": scan.wide,
                 "seen": scan.seen,
+                "rows": scan.rows,
+                "whole": scan.whole,
             },
         }
         return msgspec.json.encode(content).decode()
@@ -151,6 +172,8 @@ def read_cursor(text: str | None) -> Cursor:
             high=_place(content["high"]),
             seen=content["seen"],
             deleted=content["deleted"],
+            whole=content.get("whole"),
+            rows=content.get("rows", 0),
             scan=scan,
         )
     except (KeyError, TypeError, ValueError, msgspec.DecodeError) as error:

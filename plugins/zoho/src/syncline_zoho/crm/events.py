@@ -36,8 +36,8 @@ def read_events(options: Mapping[str, Any], body: bytes) -> list[Event]:
             "the delivery does not hold the token of this system's notification channel; nothing was done",
             fix="if it did come from Zoho, compare notification_token with the channel's (actions/watch)",
         )
-    module, ids = told.get("module"), told.get("ids")
-    if module not in MODULES or not isinstance(ids, list):
+    module, ids = str(told.get("module")), told.get("ids")
+    if module not in (*MODULES, *(options.get("modules") or ())) or not isinstance(ids, list):
         return []
     mark = f"{told.get('channel_id')} {told.get('server_time')} {told.get('operation')}"
     return [Event(module=module, record=str(record), id=f"{record} {mark}") for record in ids]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncline.connect import Capabilities, Catalogue, Field, FieldType, Reference, RemoteModule
-from syncline_zoho.crm.standard import MODULES, RawField, load_modules
+from syncline_zoho.crm.standard import MODULES, RawField, load_custom, load_modules
 
 #: rows a call: writes, reads by ids
 BATCH = 100
@@ -31,6 +31,7 @@ _TYPES = {
     "multiselectpicklist": FieldType.LIST,
     "multiselectlookup": FieldType.LIST,
     "multiuserlookup": FieldType.LIST,
+    "pricing_details": FieldType.LIST,
     "fileupload": FieldType.LIST,
     "imageupload": FieldType.LIST,
 }
@@ -46,6 +47,41 @@ _LINE_TAX = (
     Field(name="value", type=FieldType.DECIMAL, label="Value", read_only=True),
     Field(name="id", label="Tax", read_only=True),
 )
+#: a price book's discounts by quantity: a list that is replaced as a whole, whatever ids its rows have
+_PRICING = (
+    Field(name="from_range", type=FieldType.DECIMAL, label="From", required=True),
+    Field(name="to_range", type=FieldType.DECIMAL, label="To", required=True),
+    Field(name="discount", type=FieldType.DECIMAL, label="Discount", required=True),
+)
+#: told of by no metadata: the relation of price books and products. An entry goes by its product's id.
+ENTRIES = Field(
+    name="Products",
+    type=FieldType.LIST,
+    label="Products",
+    item_id="id",
+    fields=(
+        Field(
+            name="Product_Name",
+            type=FieldType.REFERENCE,
+            label="Product",
+            required=True,
+            clearable=False,
+            unique=True,
+            reference=Reference(module="Products", path="id"),
+        ),
+        Field(
+            name="list_price",
+            type=FieldType.DECIMAL,
+            label="List Price",
+            required=True,
+            clearable=False,
+            places=2,
+        ),
+    ),
+)
+PRICE_BOOKS = "Price_Books"
+RANGES = "Pricing_Details"
+RANGE_KEYS = tuple(field.name for field in _PRICING)
 #: not columns of a record's own data
 _SKIPPED = ("Tag", "Locked__s", "Record_Status__s", "Last_Activity_Time")
 
@@ -90,7 +126,7 @@ LOOKUPS = (CURRENCIES, USERS, TAXES)
 
 def make_field(raw: RawField, line_fields: Sequence[RawField] = ()) -> Field:
     """One field; ``line_fields``: the fields of its subform module, when it has one."""
-    kind = str(raw.get("data_type"))
+    kind = data_type_of(raw)
     choices = _choices(raw) if kind == "picklist" else None
     return Field(
         name=raw["api_name"],
@@ -109,9 +145,16 @@ def make_field(raw: RawField, line_fields: Sequence[RawField] = ()) -> Field:
     )
 
 
+def data_type_of(raw: RawField) -> str:
+    """The metadata's word, but for the price ranges: no document gives them one."""
+    return "pricing_details" if raw["api_name"] == RANGES else str(raw.get("data_type"))
+
+
 def _inner(kind: str, line_fields: Sequence[RawField]) -> tuple[Field, ...]:
     if kind == "linetax":
         return _LINE_TAX
+    if kind == "pricing_details":
+        return _PRICING
     if kind == "subform":
         return tuple(make_field(raw) for raw in line_fields if raw["api_name"] not in ("id", "Parent_Id"))
     return ()
@@ -170,6 +213,8 @@ def make_module(
             continue
         sub = subform_of(raw)
         fields.append(make_field(raw, subforms.get(sub, ()) if sub else ()))
+    if name == PRICE_BOOKS:
+        fields.append(ENTRIES)
     return RemoteModule(
         name=name,
         label=str(head.get("plural_label") or name),
@@ -189,7 +234,7 @@ def make_module(
 
 def subform_of(raw: RawField) -> str | None:
     """The API name of the subform module behind a field. The metadata name it in one of two ways."""
-    if raw.get("data_type") != "subform":
+    if data_type_of(raw) != "subform":
         return None
     module = (raw.get("subform") or {}).get("module")
     if isinstance(module, Mapping):
@@ -198,13 +243,17 @@ def subform_of(raw: RawField) -> str | None:
     return str(found) if found else None
 
 
-def standard_catalogue() -> Catalogue:
+def standard_catalogue(custom: Mapping[str, Mapping[str, Any]] | None = None) -> Catalogue:
     """The standard fields that every organisation has, from the data files; no custom ones, and no choices:
-    every organisation has its own currencies and may edit the options of any list."""
+    every organisation has its own currencies and may edit the options of any list. ``custom``: custom modules
+    by API name, each with its ``label`` if it has one."""
     known = load_modules()
+    for name, told in (custom or {}).items():
+        known[name] = load_custom(name, str((told or {}).get("label") or ""))
     raw_by_name = {
         name: [{k: v for k, v in raw.items() if k != "pick_list_values"} for raw in module.fields]
         for name, module in known.items()
     }
-    records = [make_module(name, raw_by_name[name], raw_by_name, head=known[name].head) for name in MODULES]
+    names = [*MODULES, *(custom or {})]
+    records = [make_module(name, raw_by_name[name], raw_by_name, head=known[name].head) for name in names]
     return Catalogue((*records, *LOOKUPS))

@@ -20,6 +20,7 @@ class Metadata:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._fields: dict[str, Sequence[RawField]] = {}
+        self._heads: Mapping[str, Mapping[str, Any]] | None = None
         self._standard = load_modules()
 
     def fields(self, module: str) -> Sequence[RawField]:
@@ -29,11 +30,21 @@ class Metadata:
             self._fields[module] = list((body or {}).get("fields") or ())
         return self._fields[module]
 
+    def heads(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the modules API says of each module, by API name."""
+        if self._heads is None:
+            body = self._api.get("/crm/v8/settings/modules") or {}
+            self._heads = {head["api_name"]: head for head in body.get("modules") or ()}
+        return self._heads
+
+    def is_custom(self, module: str) -> bool:
+        return self.heads().get(module, {}).get("generated_type") == "custom"
+
     def subform_fields(self, module: str) -> Mapping[str, str]:
         """The fields of a module that hold line rows, each with the subform module behind it; known
-        offline for the standard ones."""
+        offline for the standard modules."""
         known = self._standard.get(module)
-        raw_fields = self._fields.get(module) or (known.fields if known is not None else ())
+        raw_fields = self._fields.get(module) or (self.fields(module) if known is None else known.fields)
         return {raw["api_name"]: sub for raw in raw_fields if (sub := subform_of(raw)) is not None}
 
     def line_columns(self, subform: str) -> list[str]:
@@ -48,11 +59,11 @@ class Metadata:
         return [raw["api_name"] for raw in self.fields(module) if raw.get("unique")]
 
     def catalogue(self) -> Catalogue:
-        """The supported modules that the organisation has, with its own fields."""
-        body = self._api.get("/crm/v8/settings/modules") or {}
-        heads: dict[str, Mapping[str, Any]] = {head["api_name"]: head for head in body.get("modules") or ()}
+        """The supported modules that the organisation has, and its custom ones, with its own fields."""
+        heads = self.heads()
         modules = []
-        for name in MODULES:
+        custom = [name for name in heads if self.is_custom(name)]
+        for name in (*MODULES, *custom):
             head = heads.get(name)
             if head is None or not head.get("api_supported", True):
                 continue

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from syncline.connect import Outcome, OutcomeKind, Write, WriteKind
-from syncline_zoho.crm.values import read_instant, utc_text
+from syncline_zoho.crm.values import make_version, read_instant
 
 #: code of a row -> what became of the write, unless its details tell more
 _KINDS: Mapping[str, OutcomeKind] = {
@@ -75,7 +75,8 @@ def _done(details: Mapping[str, Any], write: Write) -> Outcome:
 def _version(details: Mapping[str, Any]) -> str | None:
     stamp = details.get("Modified_Time")
     try:
-        return utc_text(read_instant(stamp)) if isinstance(stamp, str) else None
+        author = details.get("Modified_By")
+        return make_version(read_instant(stamp), author) if isinstance(stamp, str) else None
     except ValueError:
         return None
 

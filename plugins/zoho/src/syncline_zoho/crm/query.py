@@ -46,9 +46,9 @@ def credits_for(limit: int) -> int:
     return 1 if limit <= 200 else 2 if limit <= 1000 else 3
 
 
-def column_groups(names: Iterable[str]) -> list[list[str]]:
-    """The columns wanted, ``Modified_Time`` first in each group, no group above the limit."""
+def column_groups(names: Iterable[str], *, spare: int = 0) -> list[list[str]]:
+    """The columns wanted, ``Modified_Time`` first in each group, no group above the limit less ``spare``."""
     wanted = sorted(set(names) - {"id", "Modified_Time"})
-    room = MAX_COLUMNS - 1
+    room = MAX_COLUMNS - 1 - spare
     groups = [wanted[start : start + room] for start in range(0, len(wanted), room)] or [[]]
     return [["Modified_Time", *group] for group in groups]

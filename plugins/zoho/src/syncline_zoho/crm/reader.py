@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from syncline.connect import Page, Record, RemoteProtocolError, State
 from syncline_zoho.crm.api import Api, QueryRefused, page_numbers, read_body
 from syncline_zoho.crm.cursor import OVERLAP, read_cursor
-from syncline_zoho.crm.fields import BATCH
+from syncline_zoho.crm.fields import BATCH, ENTRIES, PRICE_BOOKS, RANGE_KEYS, RANGES
 from syncline_zoho.crm.metadata import NOT_OF_A_LINE, Metadata
+from syncline_zoho.crm.pricebooks import PriceBooks, time_between, with_entries
 from syncline_zoho.crm.query import MAX_COLUMNS, MAX_IN, column_groups, one_of, select
 from syncline_zoho.crm.query import quote as quoted
-from syncline_zoho.crm.values import clean, clean_item, read_instant, utc_text, wire_text
+from syncline_zoho.crm.values import clean, clean_item, make_version, read_instant, utc_text, wire_text
 
 Row = Mapping[str, Any]
 _ORDER = "Modified_Time asc, id asc"
 _DELETED_PAGE = 200
+AUTHOR = "Modified_By"
+#: a record stamped so shortly before it was read may change again within the second of its stamp: the second
+#: of the answer, and one for the time between the reading and the answer's date
+YOUNG = timedelta(seconds=2)
 #: lists and queries cut rich text here without saying so (Zoho CRM API v8, Get Records)
 _CUT = 500
 #: so few documents that their lines surely fit the cheapest query
@@ -29,19 +34,38 @@ _FEW_ROWS = 200
 _LINE_PAGES = 100
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """The fields asked for, by how they are had. ``columns``: by query; ``subforms``: line rows, with the
+    subform module of each; ``whole``: from the record alone, one call each; ``entries``: a price book's."""
+
+    columns: frozenset[str]
+    subforms: Mapping[str, str]
+    whole: frozenset[str]
+    entries: bool
+
+
 class Reader:
-    def __init__(self, api: Api, metadata: Metadata) -> None:
+    def __init__(self, api: Api, metadata: Metadata, books: PriceBooks) -> None:
         self._api = api
         self._metadata = metadata
+        self._books = books
         self._unavailable: dict[str, set[str]] = {}
+        self._young: dict[tuple[str, str], tuple[Record, frozenset[str]]] = {}
 
     # --- changes ----------------------------------------------------------------------------------
 
     def read(self, module: str, text: str | None, fields: frozenset[str]) -> Iterator[Page]:
         """Pages of up to 2,000 records in the order of their change, the deleted ones last."""
-        subforms = self._subforms(module, fields)
-        columns = fields - set(subforms)
-        cursor = read_cursor(text).begin(datetime.now(UTC))
+        wanted = self._wanted(module, fields)
+        columns = wanted.columns
+        cursor = read_cursor(text)
+        now = datetime.now(UTC)
+        if wanted.entries and cursor.whole is not None:
+            # nothing says which book's entries have changed
+            look = read_instant(cursor.whole) + time_between(cursor.rows) <= now + OVERLAP
+            cursor = cursor.begin_whole() if look else cursor
+        cursor = cursor.begin(now)
         while True:
             since = cursor.since
             asked = None if since is None else read_instant(since)
@@ -53,7 +77,7 @@ class Reader:
                     fix="the next pass tries again; if it happens again, tell Zoho's support",
                 )
             cursor = cursor.advance(places, self._api.server_time)
-            records = self._records(module, rows, columns, subforms)
+            records = self._records(module, rows, fields, wanted)
             if more and rows:
                 yield Page(records=records, cursor=cursor.to_text(), last=False, since=asked)
                 continue
@@ -67,12 +91,17 @@ class Reader:
             yield Page(records=records, cursor=cursor.to_text(), last=True, since=asked)
             return
 
-    def _subforms(self, module: str, fields: frozenset[str]) -> dict[str, str]:
+    def _wanted(self, module: str, fields: frozenset[str]) -> Wanted:
         known = self._metadata.subform_fields(module)
-        return {name: known[name] for name in fields if name in known}
+        subforms = {name: known[name] for name in fields if name in known}
+        entries = module == PRICE_BOOKS and ENTRIES.name in fields
+        whole = {name for name in fields if name.startswith("$") or name == RANGES}
+        columns = fields - set(subforms) - whole - ({ENTRIES.name} if entries else set())
+        return Wanted(columns=columns, subforms=subforms, whole=frozenset(whole), entries=entries)
 
     def _rows(self, module: str, columns: frozenset[str], where: str) -> tuple[list[Row], bool]:
         """One page; with more columns than a query takes, several queries joined by id."""
+        columns = columns | {AUTHOR}
         rows: list[Row] = []
         more = False
         for number, group in enumerate(self._groups(module, columns)):
@@ -97,7 +126,7 @@ class Reader:
 
     def _groups(self, module: str, columns: Iterable[str]) -> list[list[str]]:
         hidden = self._unavailable.get(module, set())
-        return column_groups(name for name in columns if name not in hidden and not name.startswith("$"))
+        return column_groups(name for name in columns if name not in hidden)
 
     def _select(self, module: str, columns: list[str], where: str) -> tuple[list[Row], bool]:
         """A query that does without the columns which the signed-in user cannot see."""
@@ -111,13 +140,14 @@ class Reader:
                 columns = [name for name in columns if name != refused.column]
 
     def _records(
-        self, module: str, rows: Sequence[Row], columns: frozenset[str], subforms: Mapping[str, str]
+        self, module: str, rows: Sequence[Row], fields: frozenset[str], wanted: Wanted
     ) -> list[Record]:
         if not rows:
             return []
+        heard = self._api.server_time
         whole = self._uncut(module, rows)
         ids = [str(row["id"]) for row in rows]
-        lines = {name: self._lines(module, name, sub, ids) for name, sub in subforms.items()}
+        lines = {name: self._lines(module, name, sub, ids) for name, sub in wanted.subforms.items()}
         records = []
         for row in rows:
             record_id = str(row["id"])
@@ -125,12 +155,53 @@ class Reader:
             values = {
                 name: clean(full.get(name, value))
                 for name, value in row.items()
-                if name in columns or name == "Modified_Time"
+                if name in wanted.columns or name == "Modified_Time"
             }
-            for name in subforms:
+            for name in wanted.subforms:
                 values[name] = lines[name].get(record_id, [])
-            records.append(make_record(record_id, row["Modified_Time"], values))
+            if wanted.whole:
+                values |= read_whole(self.one(module, record_id) or {}, wanted.whole)
+            records.append(self._made(module, row, values, wanted))
+        return self._noted(module, records, fields, heard)
+
+    def _made(self, module: str, row: Row, values: dict[str, Any], wanted: Wanted) -> Record:
+        record_id = str(row["id"])
+        record = make_record(record_id, row.get("Modified_Time"), row.get(AUTHOR), values)
+        if not wanted.entries:
+            return record
+        values[ENTRIES.name] = entries = self._books.entries(record_id)
+        return replace(record, version=with_entries(record.version, entries) or "")
+
+    def _noted(
+        self, module: str, records: list[Record], fields: frozenset[str], heard: datetime
+    ) -> list[Record]:
+        """Keep in mind which records were changed so shortly before they were read that another change within
+        the same second would not show. ``heard``: the remote's clock at the read."""
+        settled = heard - YOUNG
+        for record in records:
+            key = module, record.id
+            if record.modified is not None and record.modified >= settled:
+                self._young[key] = record, fields
+            elif self._young:
+                self._young.pop(key, None)
         return records
+
+    def changed_since(self, module: str, versions: Mapping[str, str | None]) -> set[str]:
+        """Which of these records hold something else than they did when they were read at these versions,
+        although no stamp may tell: those that were read in the second of their last change are read again."""
+        known: dict[frozenset[str], dict[str, Record]] = {}
+        for record_id, version in versions.items():
+            record, fields = self._young.get((module, record_id), (None, frozenset()))
+            if record is not None and record.version == version:
+                known.setdefault(fields, {})[record_id] = record
+        changed: set[str] = set()
+        for fields, before in known.items():
+            now = {record.id: record for record in self.read_ids(module, list(before), fields)}
+            for record_id, record in before.items():
+                other = now.get(record_id)
+                if other is None or (other.version, other.values) != (record.version, record.values):
+                    changed.add(record_id)
+        return changed
 
     def _uncut(self, module: str, rows: Sequence[Row]) -> dict[str, Row]:
         """Rich text in full, for the records where a text may have been cut."""
@@ -218,22 +289,25 @@ class Reader:
         return list(rows.values())
 
     def read_ids(self, module: str, ids: Sequence[str], fields: frozenset[str]) -> list[Record]:
-        subforms = self._subforms(module, fields)
-        columns = fields - set(subforms)
+        wanted = self._wanted(module, fields)
         unique = list(dict.fromkeys(ids))
-        if not subforms:
-            return self._records(module, self._by_ids(module, unique, columns), columns, {})
+        if not wanted.subforms and not wanted.whole:
+            rows = self._by_ids(module, unique, wanted.columns | {AUTHOR})
+            return self._records(module, rows, fields, wanted)
         records = []
+        heard: datetime | None = None
         for record_id in unique:
             row = self.one(module, record_id)
+            heard = heard or self._api.server_time
             if row is None:
                 continue
-            values = {name: clean(value) for name, value in row.items() if name in columns}
+            values = {name: clean(value) for name, value in row.items() if name in wanted.columns}
             values["Modified_Time"] = clean(row["Modified_Time"])
-            for name in subforms:
+            for name in wanted.subforms:
                 values[name] = sorted((make_line(line) for line in row.get(name) or ()), key=_line_order)
-            records.append(make_record(record_id, row["Modified_Time"], values))
-        return records
+            values |= read_whole(row, wanted.whole)
+            records.append(self._made(module, row, values, wanted))
+        return self._noted(module, records, fields, heard or self._api.server_time)
 
     def count(self, module: str) -> int | None:
         rows, _ = self._api.query(select(["COUNT(id)"], module, "id is not null", limit=1), limit=1)
@@ -267,14 +341,23 @@ class Reader:
         return found
 
 
-def make_record(record_id: str, stamp: Any, values: Mapping[str, Any]) -> Record:
+def make_record(record_id: str, stamp: Any, author: Any, values: Mapping[str, Any]) -> Record:
     if not isinstance(stamp, str):
         raise RemoteProtocolError(
             f"Zoho CRM gave record {record_id} without Modified_Time",
             fix="let the signed-in user's profile see the field Modified Time",
         )
     moment = read_instant(stamp)
-    return Record(id=record_id, version=utc_text(moment), values=values, modified=moment)
+    return Record(id=record_id, version=make_version(moment, author), values=values, modified=moment)
+
+
+def read_whole(row: Row, names: Iterable[str]) -> dict[str, Any]:
+    """Of a record as a call by id tells it, what no query does. The ranges' own ids are left out: they are
+    stored anew as often as the list is."""
+    found = {name: clean(row[name]) for name in names if name in row}
+    if isinstance(found.get(RANGES), list):
+        found[RANGES] = [{key: each.get(key) for key in RANGE_KEYS} for each in found[RANGES]]
+    return found
 
 
 def make_line(row: Row) -> dict[str, Any]:

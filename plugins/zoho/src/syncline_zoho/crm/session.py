@@ -22,6 +22,7 @@ from syncline.connect import (
 )
 from syncline_zoho.crm.api import Api, page_numbers
 from syncline_zoho.crm.metadata import Metadata
+from syncline_zoho.crm.pricebooks import PriceBooks
 from syncline_zoho.crm.reader import Reader
 from syncline_zoho.crm.settle import Settler
 from syncline_zoho.crm.standard import MODULES
@@ -42,11 +43,13 @@ class ZohoCrmSession(Session):
     def __init__(self, connection: Connection) -> None:
         host = api_host(find_hosts(connection.options), connection.extras)
         self._chosen = connection.organisation
+        self._modules = frozenset((*MODULES, *(connection.options.get("modules") or ())))
         self._api = Api(connection.http, host)
         self._metadata = Metadata(self._api)
-        self._reader = Reader(self._api, self._metadata)
-        self._writer = Writer(self._api, connection.options.get("trigger") or ())
-        self._settler = Settler(self._api, self._metadata)
+        books = PriceBooks(self._api)
+        self._reader = Reader(self._api, self._metadata, books)
+        self._writer = Writer(self._api, connection.options.get("trigger") or (), self._reader, books)
+        self._settler = Settler(self._api, self._metadata, books)
 
     def organisations(self) -> Sequence[Organisation]:
         """The one organisation that the person consented for."""
@@ -112,11 +115,11 @@ class ZohoCrmSession(Session):
         self._known(module)
         return self._settler.settle(module, sent)
 
-    @staticmethod
-    def _known(module: str) -> None:
-        if module not in MODULES:
+    def _known(self, module: str) -> None:
+        if module not in self._modules and not self._metadata.is_custom(module):
             raise RemoteProtocolError(
-                f"this connector does not serve the module {module}", fix=f"use one of {', '.join(MODULES)}"
+                f"this connector does not serve the module {module}",
+                fix=f"use one of {', '.join(sorted(self._modules))}, or a custom module of the organisation",
             )
 
     def _lookup(self, module: str) -> list[Record]:

@@ -12,15 +12,18 @@ from decimal import Decimal
 from typing import Any
 
 from syncline.connect import Outcome, OutcomeKind, SentWrite
-from syncline_zoho.crm.api import Api, page_numbers
+from syncline_zoho.crm.api import Api, QueryRefused, page_numbers
+from syncline_zoho.crm.fields import ENTRIES, PRICE_BOOKS, data_type_of
 from syncline_zoho.crm.metadata import Metadata
-from syncline_zoho.crm.query import MAX_IN, MAX_ROWS, column_groups, instant, one_of, quote, select
-from syncline_zoho.crm.values import read_instant, utc_text
+from syncline_zoho.crm.pricebooks import PriceBooks
+from syncline_zoho.crm.query import MAX_IN, column_groups, instant, one_of, quote, select
+from syncline_zoho.crm.values import make_version, read_instant, utc_text
 
 Row = Mapping[str, Any]
 
 #: how far our clock and the remote's may be apart when the remote has not told its own yet
 SKEW = timedelta(minutes=15)
+_AUTHOR = "Modified_By"
 #: kinds of field whose values come back from a query as they were sent
 _COMPARABLE = frozenset(
     {"text", "email", "phone", "website", "picklist", "integer", "bigint", "double", "currency", "percent",
@@ -29,14 +32,33 @@ _COMPARABLE = frozenset(
 
 
 class Settler:
-    def __init__(self, api: Api, metadata: Metadata) -> None:
+    def __init__(self, api: Api, metadata: Metadata, books: PriceBooks) -> None:
         self._api = api
         self._metadata = metadata
+        self._books = books
+        self._nameless: set[str] = set()
 
     def settle(self, module: str, sent: Sequence[SentWrite]) -> list[Outcome | None]:
         """DONE with the id for each create that was stored, ``None`` for the others."""
         if not sent:
             return []
+        found = self._find(module, sent)
+        if module != PRICE_BOOKS:
+            return found
+        return [self._finish(entry, outcome) for entry, outcome in zip(sent, found, strict=True)]
+
+    def _finish(self, entry: SentWrite, outcome: Outcome | None) -> Outcome | None:
+        """A price book found without entries that were sent with it gets them now: the create was cut short
+        between the two, and storing them again does no harm."""
+        book = outcome.id if outcome is not None else None
+        if outcome is None or book is None or ENTRIES.name not in entry.write.values:
+            return outcome
+        stored = self._books.change(entry.write, book, outcome.version, resume=True)
+        if stored.kind is OutcomeKind.DONE:
+            return stored
+        return None if self._books.discard(book) else outcome
+
+    def _find(self, module: str, sent: Sequence[SentWrite]) -> list[Outcome | None]:
         kinds = {str(raw["api_name"]): raw for raw in self._metadata.fields(module)}
         earliest = min(entry.sent_at for entry in sent).astimezone(UTC) - SKEW
         unique = self._shared_unique(module, sent)
@@ -51,7 +73,7 @@ class Settler:
                 for entry in sent
                 for name in entry.write.values
                 if name in kinds
-                and kinds[name].get("data_type") in _COMPARABLE
+                and data_type_of(kinds[name]) in _COMPARABLE
                 and not _computed(kinds[name])
                 and not _cut(kinds[name])
             }
@@ -76,19 +98,30 @@ class Settler:
         rows: list[Row] = []
         for start in range(0, len(values), MAX_IN):
             where = one_of(name, values[start : start + MAX_IN])
-            rows += self._api.query(select([name, "Modified_Time"], module, where))[0]
+            rows += self._query([name, "Modified_Time"], module, where, "")[0]
         return rows
+
+    def _query(self, columns: Sequence[str], module: str, where: str, order: str) -> tuple[list[Row], bool]:
+        """A query that tells by whom a row was changed, if the signed-in user may see it."""
+        if module not in self._nameless:
+            try:
+                return self._api.query(select([*columns, _AUTHOR], module, where, order=order))
+            except QueryRefused as refused:
+                if refused.column != _AUTHOR:
+                    raise
+                self._nameless.add(module)
+        return self._api.query(select(columns, module, where, order=order))
 
     def _since(self, module: str, names: Sequence[str], earliest: datetime) -> list[Row]:
         """Records created since then, with the named columns, oldest first."""
         rows: dict[str, dict[str, Any]] = {}
-        for group in column_groups(names):
+        for group in column_groups(names, spare=1):
             last: str | None = None
             for _ in page_numbers(module):
                 where = f"Created_Time >= {instant(utc_text(earliest))}"
                 if last is not None:
                     where = f"({where} and id > {quote(last)})"
-                found, more = self._api.query(select(group, module, where, order="id asc", limit=MAX_ROWS))
+                found, more = self._query(group, module, where, "id asc")
                 for row in found:
                     rows.setdefault(str(row["id"]), {}).update(row)
                 if not more or not found:
@@ -124,7 +157,9 @@ def match(
             Outcome(
                 kind=OutcomeKind.DONE,
                 id=str(row["id"]),
-                version=utc_text(read_instant(stamp)) if isinstance(stamp, str) else None,
+                version=make_version(read_instant(stamp), row.get("Modified_By"))
+                if isinstance(stamp, str)
+                else None,
             )
         )
     return found

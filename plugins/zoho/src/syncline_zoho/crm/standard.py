@@ -16,8 +16,20 @@ import msgspec
 
 RawField = Mapping[str, Any]
 
-MODULES = ("Accounts", "Contacts", "Products", "Invoices")
-SUBFORMS = ("Invoiced_Items",)
+MODULES = (
+    "Accounts",
+    "Contacts",
+    "Products",
+    "Invoices",
+    "Vendors",
+    "Quotes",
+    "Sales_Orders",
+    "Purchase_Orders",
+    "Price_Books",
+)
+#: the lines of the inventory documents, of which the remote computes totals
+SUBFORMS = ("Invoiced_Items", "Quoted_Items", "Ordered_Items", "Purchase_Items")
+_CUSTOM = "custom_module"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +46,15 @@ def load_module(name: str) -> StandardModule:
     raw = (resources.files("syncline_zoho.crm") / "data" / f"{name}.json").read_bytes()
     content = msgspec.json.decode(raw)
     return StandardModule(name=name, head=content["module"], fields=content["fields"])
+
+
+def load_custom(name: str, label: str = "") -> StandardModule:
+    """A custom module as every one of them begins: the fields that the remote gives it, ``Name`` first."""
+    begun = load_module(_CUSTOM)
+    label = label or name.replace("_", " ")
+    told = {"api_name": name, "module_name": name, "singular_label": label, "plural_label": label}
+    head = {**begun.head, **told}
+    return StandardModule(name=name, head=head, fields=begun.fields)
 
 
 def load_modules() -> dict[str, StandardModule]:

@@ -46,6 +46,21 @@ def read_instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
 
 
+def make_version(stamp: datetime, author: Any) -> str:
+    """A record's version: when it was changed last and by whom, ``2026-11-22T12:00:00Z@5725767000000325011``.
+
+    The remote stamps whole seconds: who it was tells our own write from an edit within the very second of it.
+    ``author``: the lookup ``Modified_By``, ``None`` where the signed-in user may not see it.
+    """
+    user = author.get("id") if isinstance(author, Mapping) else None
+    return f"{utc_text(stamp)}@{user}" if user else utc_text(stamp)
+
+
+def stamp_of(version: str) -> datetime:
+    """The instant within a version; raises ``ValueError`` for what is none."""
+    return read_instant(version.partition("#")[0].partition("@")[0])
+
+
 def clean(value: Any) -> Any:
     """A field's value in the contract's form."""
     if isinstance(value, str):

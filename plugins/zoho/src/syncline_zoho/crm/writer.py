@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,8 +19,11 @@ from syncline.connect import (
     WriteKind,
 )
 from syncline_zoho.crm.api import Api, refusal
+from syncline_zoho.crm.fields import ENTRIES, PRICE_BOOKS
 from syncline_zoho.crm.outcomes import outcome_of
-from syncline_zoho.crm.values import read_instant, to_wire, utc_text, wire_text
+from syncline_zoho.crm.pricebooks import PriceBooks, with_entries
+from syncline_zoho.crm.reader import Reader
+from syncline_zoho.crm.values import read_instant, stamp_of, to_wire, utc_text, wire_text
 
 #: the remote keeps whole seconds: what it wrote in the second of the read may come after the read
 _CARE = timedelta(seconds=1)
@@ -37,16 +40,19 @@ class _Group:
 class Writer:
     """``trigger``: which automations a write runs, none by default."""
 
-    def __init__(self, api: Api, trigger: Sequence[str]) -> None:
+    def __init__(self, api: Api, trigger: Sequence[str], reader: Reader, books: PriceBooks) -> None:
         self._api = api
         self._trigger = list(trigger)
+        self._reader = reader
+        self._books = books
 
     def write(self, module: str, writes: Sequence[Write]) -> list[Outcome]:
         if not writes:
             return []
         kind = writes[0].kind
         if kind is WriteKind.CREATE:
-            return self._send("POST", module, writes, None)
+            outcomes = self._send("POST", module, writes, None)
+            return self._with_entries(module, writes, outcomes)
         if kind is WriteKind.UPDATE:
             return self._update(module, writes)
         if kind is WriteKind.DELETE:
@@ -58,8 +64,16 @@ class Writer:
 
     def _update(self, module: str, writes: Sequence[Write]) -> list[Outcome]:
         outcomes: list[Outcome | None] = [None] * len(writes)
-        for number, group in enumerate(group_updates(writes)):
-            part = [writes[place] for place in group.places]
+        stale = self._stale(module, writes)
+        for place, write in enumerate(writes):
+            if write.id in stale:
+                outcomes[place] = changed_meanwhile(write)
+            elif ENTRIES.name in write.values and not header_of(write) and module == PRICE_BOOKS:
+                outcomes[place] = Outcome(kind=OutcomeKind.DONE, id=write.id, version=write.version)
+        open_places = [place for place, outcome in enumerate(outcomes) if outcome is None]
+        open_writes = [writes[place] for place in open_places]
+        for number, group in enumerate(group_updates(open_writes)):
+            part = [open_writes[place] for place in group.places]
             try:
                 found = self._send("PUT", module, part, group.since)
             except RemoteError as error:
@@ -71,13 +85,58 @@ class Writer:
                     for w in part
                 ]
             for place, outcome in zip(group.places, found, strict=True):
-                outcomes[place] = outcome
-        return [outcome for outcome in outcomes if outcome is not None]
+                outcomes[open_places[place]] = outcome
+        done = [outcome for outcome in outcomes if outcome is not None]
+        return self._with_entries(module, writes, done)
+
+    def _stale(self, module: str, writes: Sequence[Write]) -> set[str]:
+        """Which records changed after they were read in a way that no header time can tell."""
+        versions = {write.id: write.version for write in writes if write.id is not None}
+        stale = self._reader.changed_since(module, versions)
+        for write in writes:
+            if module != PRICE_BOOKS or write.id is None or "#" not in (write.version or ""):
+                continue
+            if ENTRIES.name not in write.values:
+                continue
+            now = with_entries(write.version, self._books.entries(write.id))
+            if now != write.version:
+                stale.add(write.id)
+        return stale
+
+    # --- a price book's entries -------------------------------------------------------------------------
+
+    def _with_entries(
+        self, module: str, writes: Sequence[Write], outcomes: Sequence[Outcome]
+    ) -> list[Outcome]:
+        """The same outcomes, each of a book that was stored after its entries were stored too."""
+        if module != PRICE_BOOKS:
+            return list(outcomes)
+        found = []
+        for write, outcome in zip(writes, outcomes, strict=True):
+            if outcome.kind is not OutcomeKind.DONE or outcome.id is None:
+                found.append(outcome)
+            elif ENTRIES.name in write.values:
+                found.append(self._entries(write, outcome, outcome.id))
+            else:
+                found.append(replace(outcome, version=_same_entries(outcome.version, write)))
+        return found
+
+    def _entries(self, write: Write, outcome: Outcome, book: str) -> Outcome:
+        try:
+            stored = self._books.change(write, book, outcome.version)
+        except RemoteError as error:
+            # the book is stored and its entries may be in part
+            return Outcome(kind=OutcomeKind.UNKNOWN, id=write.id, message=error.what)
+        if stored.kind is OutcomeKind.DONE or write.kind is not WriteKind.CREATE:
+            return replace(stored, id=book)
+        # a book without the entries it was to have would read as one whose entries somebody removed
+        return stored if self._books.discard(book) else replace(stored, kind=OutcomeKind.UNKNOWN)
 
     def _send(
         self, method: str, module: str, writes: Sequence[Write], since: datetime | None
     ) -> list[Outcome]:
-        rows = [to_row(write) for write in writes]
+        whole = writes if module != PRICE_BOOKS else [replace(w, values=header_of(w)) for w in writes]
+        rows = [to_row(write) for write in whole]
         body: dict[str, Any] = {"data": rows, "trigger": self._trigger}
         if not self._trigger:
             # Cadences are no trigger: they run unless they are left out (Zoho CRM API v8, Insert Records).
@@ -153,6 +212,26 @@ def group_updates(writes: Sequence[Write]) -> list[_Group]:
     return ([free] if free.places else []) + groups
 
 
+def header_of(write: Write) -> dict[str, Any]:
+    """What of a write goes to the record itself: all but a price book's entries."""
+    return {name: value for name, value in write.values.items() if name != ENTRIES.name}
+
+
+def changed_meanwhile(write: Write) -> Outcome:
+    return Outcome(
+        kind=OutcomeKind.CONFLICT,
+        id=write.id,
+        message="the record changed after it was read",
+        code="changed-meanwhile",
+    )
+
+
+def _same_entries(version: str | None, write: Write) -> str | None:
+    """The version of a book whose entries are those it was read with."""
+    _, mark, entries = (write.version or "").partition("#")
+    return f"{version}{mark}{entries}" if version is not None else None
+
+
 def _window(write: Write) -> tuple[datetime, datetime] | None:
     """The earliest and latest header time that suit a write; ``None`` when nothing is known of it."""
     version = _instant(write.version)
@@ -166,7 +245,7 @@ def _window(write: Write) -> tuple[datetime, datetime] | None:
 
 def _instant(version: str | None) -> datetime | None:
     try:
-        return None if version is None else read_instant(version)
+        return None if version is None else stamp_of(version)
     except ValueError:
         return None
 

@@ -68,7 +68,7 @@ class BulkRead:
         module = find_module(self._org, str(query["module"].get("api_name")))
         if module.parent is not None:
             raise Refused(400, "NOT_SUPPORTED", "the module does not support bulk read")
-        names = query.get("fields") or [n for n, meta in module.fields.items() if meta.subform is None]
+        names = query.get("fields") or module.listed
         unknown = [name for name in names if name not in module.fields]
         if unknown:
             raise Refused(400, "INVALID_DATA", "invalid data", {"api_name": unknown[0]})

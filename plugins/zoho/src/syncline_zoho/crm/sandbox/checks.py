@@ -79,8 +79,8 @@ def _pattern(pattern: re.Pattern[str]) -> Check:
 def _picklist(meta: FieldMeta, value: Any, path: str, org: Organisation) -> str | None:
     if not isinstance(value, str):
         raise invalid(meta.name, path, expected_data_type="picklist")
-    if meta.name == "Currency" and value not in org.rates:
-        raise invalid(meta.name, path, supported_values=sorted(org.rates))
+    if meta.name == "Currency" and value not in org.usable_currencies:
+        raise invalid(meta.name, path, supported_values=sorted(org.usable_currencies))
     if (
         meta.choices is not None
         and value not in meta.choices
@@ -204,6 +204,37 @@ def _line_tax(meta: FieldMeta, value: Any, path: str, org: Organisation) -> list
     return check_taxes(meta.name, value, path, org)
 
 
+def _pricing(meta: FieldMeta, value: Any, path: str, org: Organisation) -> list[dict[str, Any]]:
+    """A price book's discounts by quantity, replaced as a whole: no document tells of rows that stay."""
+    if not isinstance(value, list):
+        raise invalid(meta.name, path, expected_data_type="jsonarray")
+    found = []
+    for place, item in enumerate(value):
+        where = f"{path}[{place}]"
+        if not isinstance(item, dict):
+            raise invalid(meta.name, where, expected_data_type="jsonobject")
+        row: dict[str, Any] = {"id": org.new_id()}
+        for name in ("from_range", "to_range", "discount"):
+            if item.get(name) is None:
+                raise missing(name, f"{where}.{name}")
+            number = _number(item[name])
+            if number is None:
+                raise invalid(name, f"{where}.{name}", expected_data_type="double")
+            row[name] = number
+        found.append(row)
+    return found
+
+
+def check_price(value: Any, path: str) -> Decimal:
+    """The price of a product in a price book."""
+    if value is None:
+        raise missing("list_price", f"{path}.list_price")
+    number = _number(value)
+    if number is None:
+        raise invalid("list_price", f"{path}.list_price", expected_data_type="double")
+    return round_to(number, 2)
+
+
 def check_taxes(name: str, value: list[Any], path: str, org: Organisation) -> list[dict[str, Any]]:
     """Taxes of a line or a document: each known to the organisation by name or id."""
     found = []
@@ -239,4 +270,5 @@ _CHECKS: dict[str, Check] = {
     "ownerlookup": _user,
     "userlookup": _user,
     "linetax": _line_tax,
+    "pricing_details": _pricing,
 }

@@ -7,6 +7,7 @@ hours after they were used; what is left is told only below half.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Container
 
 from syncline.connect.sandbox import Reply, Request, VirtualClock
 from syncline_zoho.crm.sandbox.errors import error_body
@@ -32,8 +33,9 @@ _OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDAT
 Need = tuple[str, str | None, str]
 
 
-def needs(method: str, path: str) -> list[Need]:
-    """The scopes a call needs, each as (area, part, operation)."""
+def needs(method: str, path: str, custom: Container[str] = ()) -> list[Need]:
+    """The scopes a call needs, each as (area, part, operation). ``custom``: the custom modules, in lower
+    case, which share one scope."""
     parts = [part for part in path.split("/") if part]
     operation = _OPERATIONS.get(method, "READ")
     if parts[:2] == ["crm", "bulk"]:
@@ -49,7 +51,8 @@ def needs(method: str, path: str) -> list[Need]:
         return [("settings", part, operation)] if part else [("org", None, operation)]
     if head == "users":
         return [("users", None, operation)]
-    module: Need = ("modules", head.lower().replace("_", ""), operation)
+    part = "custom" if head.lower() in custom else head.lower().replace("_", "")
+    module: Need = ("modules", part, operation)
     if len(rest) > 1 and (rest[1] == "search" or rest[1:] == ["actions", "count"]):
         return [module, ("securesearch", None, "READ")]
     return [module]
@@ -66,9 +69,17 @@ def allowed(need: Need, scopes: frozenset[str]) -> bool:
 class Gate:
     """``limits``: whether calls are counted at all."""
 
-    def __init__(self, accounts: AccountsServer, clock: VirtualClock, *, limits: bool) -> None:
+    def __init__(
+        self,
+        accounts: AccountsServer,
+        clock: VirtualClock,
+        custom: Callable[[], Container[str]],
+        *,
+        limits: bool,
+    ) -> None:
         self._accounts = accounts
         self._clock = clock
+        self._custom = custom
         self.limits = limits
         self._spent: deque[tuple[float, int]] = deque()
         self._total = 0
@@ -79,7 +90,9 @@ class Gate:
             return Reply.json(error_body("AUTHENTICATION_FAILURE", "Authentication failed"), 401)
         if token.problem is not None:
             return Reply.json(error_body(token.problem, "invalid oauth token"), 401)
-        if not all(allowed(need, token.scopes) for need in needs(request.method, request.path)):
+        if not all(
+            allowed(need, token.scopes) for need in needs(request.method, request.path, self._custom())
+        ):
             return scope_mismatch()
         if self.limits:
             if in_flight > CONCURRENT or self.left(allowance) <= 0:

@@ -6,12 +6,13 @@ empty list removes all, and lines not mentioned stay (Zoho CRM API v8, Update Re
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from syncline_zoho.crm.sandbox.checks import check_mandatory, check_value, invalid, round_to
 from syncline_zoho.crm.sandbox.errors import RowError
 from syncline_zoho.crm.sandbox.metadata import FieldMeta, ModuleMeta
-from syncline_zoho.crm.sandbox.organisation import Organisation
+from syncline_zoho.crm.sandbox.organisation import ENTRIES, Organisation
 
 Row = dict[str, Any]
 MAX_LINES = 200
@@ -60,26 +61,46 @@ def _line(module: ModuleMeta, item: Row, old: Row, path: str, org: Organisation)
         meta = module.fields.get(name)
         if meta is None or meta.read_only or name in ("id", "Sequence_Number"):
             continue
-        if name == "Discount":
-            _set_discount(line, value, f"{path}.{name}", meta, org)
-            continue
-        line[name] = check_value(meta, value, f"{path}.{name}", org)
-        if name == "Discount_Percentage__s" and line[name] is None:
-            line["Discount"] = None
+        if not set_discount(line, name, value, f"{path}.{name}", meta, org):
+            line[name] = check_value(meta, value, f"{path}.{name}", org)
     if line.get("Quantity") is None:
         line["Quantity"] = 1
     if line.get("List_Price") is None:
         product = org.find("Products", line.get("Product_Name") or "")
         line["List_Price"] = (product or {}).get("Unit_Price") or 0
+    if item.get("Price_Book_Name") and line.get("Price_Book_Name"):
+        _take_price(line, org)
     check_mandatory(module, line, path)
     return line
 
 
-def _set_discount(line: Row, value: Any, path: str, meta: FieldMeta, org: Organisation) -> None:
-    """An amount, or a percentage written as text: ``"5%"``."""
-    if isinstance(value, str) and value.endswith("%"):
-        percent = check_value(meta, value[:-1], path, org)
-        line["Discount_Percentage__s"] = None if percent is None else round_to(percent, 2)
+def _take_price(line: Row, org: Organisation) -> None:
+    """A row that names a price book has its price and the discount of its range, whatever else was sent
+    (Zoho's community, Kaizen 9)."""
+    book = org.find("Price_Books", line["Price_Book_Name"]) or {}
+    price = (book.get(ENTRIES) or {}).get(line.get("Product_Name"))
+    if price is None:
         return
-    line["Discount"] = check_value(meta, value, path, org)
-    line["Discount_Percentage__s"] = None
+    line["List_Price"] = price
+    quantity = Decimal(line["Quantity"])
+    for step in book.get("Pricing_Details") or ():
+        if step["from_range"] <= quantity <= step["to_range"]:
+            line["Discount_Percentage__s"] = step["discount"]
+
+
+def set_discount(row: Row, name: str, value: Any, path: str, meta: FieldMeta, org: Organisation) -> bool:
+    """Take one of the two keys of a discount, of a line or of a document: an amount, a percentage, or a
+    percentage written as text, ``"5%"``; the later one counts. ``False`` when the key is another."""
+    if name == "Discount" and isinstance(value, str) and value.endswith("%"):
+        percent = check_value(meta, value[:-1], path, org)
+        row["Discount_Percentage__s"] = None if percent is None else round_to(percent, 2)
+    elif name == "Discount":
+        row["Discount"] = check_value(meta, value, path, org)
+        row["Discount_Percentage__s"] = None
+    elif name == "Discount_Percentage__s":
+        row[name] = check_value(meta, value, path, org)
+        if row[name] is None:
+            row["Discount"] = None
+    else:
+        return False
+    return True

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
 import msgspec
 
-from syncline_zoho.crm.standard import load_modules
+from syncline_zoho.crm.standard import SUBFORMS, StandardModule, load_custom, load_modules
 
 JSON_TYPES = {
     "integer": "integer",
@@ -22,11 +22,13 @@ JSON_TYPES = {
     "userlookup": "jsonobject",
     "subform": "jsonarray",
     "linetax": "jsonarray",
+    "pricing_details": "jsonarray",
     "multiselectpicklist": "jsonarray",
 }
 LOOKUPS = ("lookup",)
 USERS = ("ownerlookup", "userlookup")
-LISTED_NEVER = ("subform",)
+#: what neither lists nor queries give
+RECORD_ONLY = ("subform", "pricing_details")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -144,6 +146,20 @@ class ModuleMeta:
         return self.head.get("duplicate_field")
 
     @property
+    def custom(self) -> bool:
+        return self.head.get("generated_type") == "custom"
+
+    @property
+    def listed(self) -> list[str]:
+        """The fields that lists, queries and exports give."""
+        return [meta.name for meta in self.fields.values() if meta.data_type not in RECORD_ONLY]
+
+    @property
+    def lines(self) -> FieldMeta | None:
+        """Of an inventory document, the subform whose rows it adds up."""
+        return next((meta for meta in self.subforms if meta.subform in SUBFORMS), None)
+
+    @property
     def subforms(self) -> list[FieldMeta]:
         return [meta for meta in self.fields.values() if meta.subform]
 
@@ -168,7 +184,7 @@ class ModuleMeta:
             "visibility": 1,
             "show_as_tab": top,
             "status": "visible",
-            "inventory_template_supported": bool(self.subforms),
+            "inventory_template_supported": self.lines is not None,
             "quick_create": top,
             "singular_label": self.head["singular_label"],
             "plural_label": self.head["plural_label"],
@@ -190,18 +206,33 @@ def load_metadata() -> dict[str, ModuleMeta]:
     custom = msgspec.json.decode((folder / "custom_fields.json").read_bytes())
     picklists = msgspec.json.decode((folder / "picklists.json").read_bytes())
     modules: dict[str, ModuleMeta] = {}
-    for number, (name, standard) in enumerate(load_modules().items()):
-        meta = ModuleMeta(name=name, id=f"5725767000000{2000 + number:06d}", head=standard.head)
-        for place, raw in enumerate([*standard.fields, *custom.get(name, [])]):
-            values = picklists.get(name, {}).get(raw["api_name"], raw.get("pick_list_values"))
-            field_id = f"5725767{number + 1:03d}{place:06d}000"
-            meta.fields[raw["api_name"]] = make_field({**raw, "pick_list_values": values}, field_id)
-        modules[name] = meta
+    known = load_modules()
+    own = msgspec.json.decode((folder / "custom_modules.json").read_bytes())
+    for name, told in own.items():
+        known[name] = load_custom(name, told["label"])
+        custom[name] = told["fields"]
+    for number, (name, standard) in enumerate(known.items()):
+        modules[name] = make_module(standard, custom.get(name, ()), picklists.get(name, {}), number)
     for meta in modules.values():
         for sub in meta.subforms:
             if sub.subform is not None:
                 modules[sub.subform].parent, modules[sub.subform].parent_field = meta.name, sub.name
     return modules
+
+
+def make_module(
+    standard: StandardModule,
+    custom: Sequence[Mapping[str, Any]],
+    picklists: Mapping[str, Sequence[str]],
+    number: int,
+) -> ModuleMeta:
+    """One module of the organisation. ``number``: of its own, for its ids and its fields'."""
+    meta = ModuleMeta(name=standard.name, id=f"5725767000000{2000 + number:06d}", head=standard.head)
+    for place, raw in enumerate([*standard.fields, *custom]):
+        values = picklists.get(raw["api_name"], raw.get("pick_list_values"))
+        field_id = f"5725767{number + 1:03d}{place:06d}000"
+        meta.fields[raw["api_name"]] = make_field({**raw, "pick_list_values": values}, field_id)
+    return meta
 
 
 def make_field(raw: Mapping[str, Any], field_id: str) -> FieldMeta:

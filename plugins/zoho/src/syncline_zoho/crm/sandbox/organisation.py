@@ -11,14 +11,17 @@ from typing import Any
 import msgspec
 
 from syncline.connect.sandbox import SandboxSettings, Switches, Tables, World
-from syncline_zoho.crm.sandbox.metadata import ModuleMeta, load_metadata, make_field
+from syncline_zoho.crm.sandbox.metadata import ModuleMeta, load_metadata, make_field, make_module
 from syncline_zoho.crm.sandbox.store import ModuleStore, Row
+from syncline_zoho.crm.standard import load_custom
 
 #: ids have 19 digits; those of records count up from here
 FIRST_ID = 5_725_767_000_000_400_000
 WORKFLOW_DELAY_S = 1
 BIN_DAYS = 60
 GONE_DAYS = 120
+#: where a price book keeps the price of each product in it; no field of the module
+ENTRIES = "$entries"
 
 
 def stamp(moment: datetime) -> str:
@@ -46,14 +49,21 @@ class Organisation:
         self.meta: dict[str, ModuleMeta] = load_metadata()
         self.state = tables.table("state")
         self.stores: dict[str, ModuleStore] = {}
-        for name, meta in self.meta.items():
+        for meta in self.meta.values():
             if meta.parent is None:
-                keyed = [f for f in (meta.duplicate_field,) if f]
-                self.stores[name] = ModuleStore(tables, name, meta.unique_fields, keyed)
+                self._open_store(meta)
         self.users: list[dict[str, Any]] = self.facts["users"]
         self.taxes: list[dict[str, Any]] = self.facts["taxes"]
         self.rates: dict[str, str] = (self.state.get("rates") or {}).get("values", {})
         self._touches = tables.table("touches")
+
+    def _open_store(self, meta: ModuleMeta) -> None:
+        keyed = [f for f in (meta.duplicate_field,) if f]
+        self.stores[meta.name] = ModuleStore(self.tables, meta.name, meta.unique_fields, keyed)
+
+    def custom_modules(self) -> set[str]:
+        """The names of the custom modules, in lower case."""
+        return {name.lower() for name, meta in self.meta.items() if meta.custom}
 
     # --- time and ids -----------------------------------------------------------------------------
 
@@ -113,25 +123,35 @@ class Organisation:
         }
 
     @property
+    def usable_currencies(self) -> set[str]:
+        """The codes that records may be given: currencies that are known here and active."""
+        idle = {c["iso_code"] for c in self.facts["currencies"] if not c.get("is_active", True)}
+        return set(self.rates) - idle
+
+    @property
     def home_currency(self) -> str:
         return str(self.about["currency"])
 
     def change_setting(self, action: str, what: str, name: str, values: Mapping[str, Any]) -> Row:
-        """What an administrator does in the set-up. ``Currencies``: ``iso_code``, ``exchange_rate``;
-        ``Taxes``: ``name``, ``value``; ``Organisation``: ``timezone``, ``currency``; ``Fields``: by
-        ``Module.Field``, the keys of a data file's field, ``field_label`` and ``pick_list_values`` among
-        them."""
+        """What an administrator does in the set-up. ``Currencies``: ``iso_code``, ``exchange_rate``,
+        ``is_active``; ``Taxes``: ``name``, ``value``; ``Organisation``: ``timezone``, ``currency``;
+        ``Fields``: by ``Module.Field``, the keys of a data file's field, ``field_label`` and
+        ``pick_list_values`` among them; ``Modules``: a custom module by its API name, its ``label``, and its
+        ``fields`` as in a data file."""
         match what, action:
             case "Currencies", "create" | "update":
                 code = str(values["iso_code"])
-                if not any(known["iso_code"] == code for known in self.facts["currencies"]):
+                known = {currency["iso_code"]: currency for currency in self.facts["currencies"]}
+                if code not in known:
                     told = {"id": self.new_id(), "name": code, "symbol": code, "is_base": False}
-                    self.facts["currencies"].append({**told, "iso_code": code})
+                    self.facts["currencies"].append({**told, "iso_code": code, "is_active": True})
+                    known[code] = self.facts["currencies"][-1]
+                known[code]["is_active"] = bool(values.get("is_active", known[code].get("is_active", True)))
                 for meta in self.meta.values():
                     field = meta.fields.get("Currency")
                     if field is not None and field.choices is not None:
                         field.choices = tuple(dict.fromkeys((*field.choices, code)))
-                self.rates = {**self.rates, code: str(values["exchange_rate"])}
+                self.rates = {**self.rates, code: str(values.get("exchange_rate", self.rates.get(code, "1")))}
                 self.state.put("rates", {"values": self.rates})
                 return dict(values)
             case "Taxes", "create":
@@ -141,9 +161,20 @@ class Organisation:
             case "Organisation", "update":
                 self.state.put("about", {**self.about, **values})
                 return dict(self.about)
+            case "Modules", "create":
+                return self._add_module(name, values)
             case "Fields", _:
                 return self._change_field(action, name, values)
         raise KeyError(f"{action} {what}")
+
+    def _add_module(self, name: str, values: Mapping[str, Any]) -> Row:
+        if name in self.meta:
+            raise KeyError(name)
+        standard = load_custom(name, str(values.get("label") or ""))
+        own = [{"custom_field": True, **raw} for raw in values.get("fields") or ()]
+        self.meta[name] = make_module(standard, own, {}, len(self.meta))
+        self._open_store(self.meta[name])
+        return self.meta[name].body()
 
     def _change_field(self, action: str, name: str, values: Mapping[str, Any]) -> Row:
         module, _, field = name.partition(".")
@@ -162,6 +193,11 @@ class Organisation:
     def find(self, module: str, record_id: str) -> Row | None:
         store = self.stores.get(module)
         return None if store is None else store.live.get(record_id)
+
+    def entries(self, book: Row) -> dict[str, Any]:
+        """The price of each product of a price book, those that were deleted left out."""
+        held: dict[str, Any] = book.get(ENTRIES) or {}
+        return {product: price for product, price in held.items() if self.find("Products", product)}
 
     def put(self, module: str, row: Row) -> None:
         operation = "update" if self.find(module, row["id"]) else "insert"
@@ -229,8 +265,19 @@ class Organisation:
                         name,
                         {**row, **moved, "Modified_Time": self.stamp(), "Modified_By": self.person},
                     )
+        if module == "Products":
+            self._move_entries(record_id, into)
         self.forget(module, record_id)
         return survivor
+
+    def _move_entries(self, product: str, into: str) -> None:
+        """In price books the product that stays takes the price of the other, unless it has its own."""
+        for book in list(self.stores["Price_Books"].live):
+            held = dict(book.get(ENTRIES) or {})
+            if product in held:
+                price = held.pop(product)
+                held.setdefault(into, price)
+                self.put("Price_Books", {**book, ENTRIES: held})
 
     def deleted(self, module: str) -> list[dict[str, Any]]:
         """Entries of the bin that are still told of, newest first."""

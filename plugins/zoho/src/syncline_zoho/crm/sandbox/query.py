@@ -16,7 +16,7 @@ from typing import Any
 from syncline_zoho.crm.sandbox.checks import parse_instant
 from syncline_zoho.crm.sandbox.coql import Both, Column, Compare, Condition, Query
 from syncline_zoho.crm.sandbox.errors import Refused
-from syncline_zoho.crm.sandbox.metadata import FieldMeta, ModuleMeta
+from syncline_zoho.crm.sandbox.metadata import RECORD_ONLY, FieldMeta, ModuleMeta
 from syncline_zoho.crm.sandbox.organisation import Organisation, stamp
 from syncline_zoho.crm.sandbox.render import Renderer
 
@@ -28,7 +28,7 @@ _NUMBERS = ("integer", "double", "currency", "percent", "bigint")
 _ORDERED = (*_NUMBERS, "date", "datetime")
 _TEXTS = ("text", "email", "phone", "website", "picklist", "autonumber")
 _IDS = ("lookup", "ownerlookup", "userlookup")
-_UNUSABLE = ("textarea", "linetax", "subform", "multiselectpicklist")
+_UNUSABLE = ("textarea", "linetax", "multiselectpicklist", *RECORD_ONLY)
 _COMPARES = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 _EVERYWHERE = ("is null", "is not null", "in", "not in", "=", "!=")
 
@@ -91,7 +91,7 @@ class Runner:
     def _shower(self, module: ModuleMeta, column: Column) -> Getter:
         reach = self._reach(module, column.name)
         kind = reach.meta.data_type
-        if kind == "subform" or (kind == "linetax" and self._org.switches["coql_line_tax"] == "refuse"):
+        if kind in RECORD_ONLY or (kind == "linetax" and self._org.switches["coql_line_tax"] == "refuse"):
             raise _bad_column(column.name)
         show = self._renderer.shower(reach.meta, cut=True, slim=True)
         if show is None:

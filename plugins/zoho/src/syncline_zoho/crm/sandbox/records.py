@@ -12,7 +12,7 @@ from syncline_zoho.crm.sandbox.checks import parse_instant
 from syncline_zoho.crm.sandbox.coql import parse
 from syncline_zoho.crm.sandbox.errors import Refused
 from syncline_zoho.crm.sandbox.gate import Gate
-from syncline_zoho.crm.sandbox.metadata import ModuleMeta
+from syncline_zoho.crm.sandbox.metadata import RECORD_ONLY, ModuleMeta
 from syncline_zoho.crm.sandbox.organisation import Organisation, stamp
 from syncline_zoho.crm.sandbox.paging import MAX_BY_PAGE, PageTokens, page_number, page_size, plain_page
 from syncline_zoho.crm.sandbox.query import Runner, credits_for
@@ -75,7 +75,7 @@ class RecordReads:
             name
             for name in names
             if name in module.fields
-            and module.fields[name].subform is None
+            and module.fields[name].data_type not in RECORD_ONLY
             and not module.fields[name].hidden
             and name != "id"
         ]
@@ -284,7 +284,7 @@ class RecordReads:
         page = found[(number - 1) * per_page : number * per_page]
         if not page:
             return Reply(204)
-        names = [name for name, meta in module.fields.items() if meta.subform is None and name != "id"]
+        names = [name for name in module.listed if name != "id"]
         info = {
             "per_page": per_page,
             "count": len(page),

@@ -105,8 +105,9 @@ class Renderer:
         shown = self.values(module, row, module.fields, cut=False, slim=False)
         for sub in module.subforms:
             shown[sub.name] = shown[sub.name] or []
-        if module.subforms:
+        if module.lines is not None:
             shown["$line_tax"] = row.get("$line_tax") or []
+        if module.subforms:
             shown["$has_more"] = {sub.name: False for sub in module.subforms}
         shown["$approved"] = True
         shown["$editable"] = True

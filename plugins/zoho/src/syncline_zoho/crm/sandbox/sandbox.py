@@ -24,6 +24,7 @@ from syncline_zoho.crm.sandbox.gate import ALL_SCOPES, CREDITS, Gate, scope_mism
 from syncline_zoho.crm.sandbox.metadata import ModuleMeta
 from syncline_zoho.crm.sandbox.organisation import Organisation
 from syncline_zoho.crm.sandbox.records import RecordReads
+from syncline_zoho.crm.sandbox.relations import BOOKS, Relations
 from syncline_zoho.crm.sandbox.render import Renderer
 from syncline_zoho.crm.sandbox.seed import seed_world
 from syncline_zoho.crm.sandbox.settings import Settings
@@ -45,7 +46,8 @@ class ZohoCrmSandbox(Sandbox):
     and queries; ``credits`` 55,000: the daily allowance; ``workflow`` True: a rule that edits a record a
     second after any write that lets workflows run; ``restore_moves_time`` True; ``unknown_id`` 204 (or
     400): get by an unknown id; ``ignore_where`` False: a query's condition on Modified_Time is passed over;
-    ``deleted_none`` 204 (or 304); ``coql_line_tax`` serve (or refuse);
+    ``deleted_none`` 204 (or 304); ``coql_line_tax`` serve (or refuse); ``entries_move_time`` False: whether a
+    changed price in a price book moves the book's time of change;
     ``notification_token`` "": while set, every change is delivered through the channel 1000001 with it.
     """
 
@@ -63,11 +65,12 @@ class ZohoCrmSandbox(Sandbox):
             known_scopes=("ZohoCRM", "ZohoSearch", "ZohoFiles", "AaaServer"),
             location="au",
         )
-        self._gate = Gate(self.accounts, self.clock, limits=settings.limits)
+        self._gate = Gate(self.accounts, self.clock, self.org.custom_modules, limits=settings.limits)
         self._renderer = Renderer(self.org)
         self._reads = RecordReads(self.org, self._renderer, self._gate)
         self._writes = RecordWrites(self.org, self._renderer, self._gate)
         self._settings = Settings(self.org, self._renderer)
+        self._relations = Relations(self.org, self._renderer, self._gate)
         self._bulk = BulkRead(self.org, self._renderer, self._gate)
         self.org.listener = self._deliver
 
@@ -89,6 +92,7 @@ class ZohoCrmSandbox(Sandbox):
             "deleted_none": "204",
             "coql_line_tax": "serve",
             "ignore_where": False,
+            "entries_move_time": False,
             "notification_token": "",
         }
 
@@ -99,6 +103,7 @@ class ZohoCrmSandbox(Sandbox):
         api = [
             *self._bulk.routes(),
             *self._settings.routes(),
+            *self._relations.routes(),
             *self._reads.routes(),
             *self._writes.routes(),
         ]
@@ -179,44 +184,58 @@ class ZohoCrmSandbox(Sandbox):
         }
 
     def records(self, module: str) -> list[Row]:
-        """In wire form with lines inlined; ``$state`` is live, recycle or permanent."""
+        """In wire form with lines and a price book's ``Products`` inlined; ``$state`` is live, recycle or
+        permanent."""
         with self.lock:
             self.org.catch_up()
             store = self.org.stores[module]
             meta = self.org.meta[module]
-            found = [{**self._renderer.full(meta, row), "$state": "live"} for row in store.live]
-            gone = [
-                {**self._renderer.full(meta, entry["row"]), "$state": entry["type"]} for entry in store.bin
-            ]
+            found = [{**self._whole(meta, row), "$state": "live"} for row in store.live]
+            gone = [{**self._whole(meta, entry["row"]), "$state": entry["type"]} for entry in store.bin]
             return [*found, *gone]
+
+    def _whole(self, meta: ModuleMeta, row: Row) -> Row:
+        """A record in full, a price book with the products that stand in no reply of its own."""
+        whole = self._renderer.full(meta, row)
+        if meta.name == BOOKS:
+            whole["Products"] = [
+                {"id": product, "list_price": price} for product, price in self.org.entries(row).items()
+            ]
+        return whole
 
     def act(self, action: str, module: str, record_id: str | None, values: Mapping[str, Any]) -> Row:
         """``create``, ``update``, ``delete``, ``restore`` (from the bin), ``permanently-delete``, ``merge``
-        (value ``into``: the record that stays); and in the set-up: ``Currencies``, ``Taxes``,
-        ``Organisation``, ``Fields``."""
+        (value ``into``: the record that stays); the ``Products`` of a price book, each ``id`` and
+        ``list_price``, are those it has from then on; and in the set-up: ``Currencies``, ``Taxes``,
+        ``Organisation``, ``Fields``, ``Modules``."""
         with self.lock:
             self.org.catch_up()
-            if module in ("Currencies", "Taxes", "Organisation", "Fields"):
+            if module in ("Currencies", "Taxes", "Organisation", "Fields", "Modules"):
                 return self.org.change_setting(action, module, record_id or "", values)
             meta = self.org.meta[module]
             if module not in self.org.stores:
                 raise KeyError(module)
             row = self._act(action, meta, record_id or "", dict(values))
             self.tables.save()
-            return self._renderer.full(meta, row)
+            return self._whole(meta, row)
 
     def _act(self, action: str, meta: ModuleMeta, record_id: str, values: Row) -> Row:
         writer = Writer(self.org, self._renderer, self.org.person, AUTOMATIONS)
         known = self.org.find(meta.name, record_id)
+        entries = values.pop("Products", None) if meta.name == BOOKS else None
         try:
             if action == "create":
-                return writer.insert(meta, values, "$")
+                row = writer.insert(meta, values, "$")
+                return row if entries is None else self._relations.replace(row, entries)
             if action == "restore":
                 return self.org.restore(meta.name, record_id)
             if action == "permanently-delete":
                 return self.org.forget(meta.name, record_id)
             if known is None:
                 raise KeyError(record_id)
+            if action == "update" and entries is not None:
+                row = writer.update(meta, {**values, "id": record_id}, "$") if values else known
+                return self._relations.replace(row, entries)
             if action == "update":
                 return writer.update(meta, {**values, "id": record_id}, "$")
             if action == "merge":

@@ -110,8 +110,23 @@ class Settings:
         return Reply.json({"layouts": [layout]})
 
     def _related_lists(self, request: Request) -> Reply:
-        self._asked(request)
-        return Reply(204)
+        module = self._asked(request)
+        others = {"Price_Books": "Products", "Products": "Price_Books"}
+        if module.name not in others:
+            return Reply(204)
+        other = self._org.meta[others[module.name]]
+        related = {
+            "id": f"{module.id[:-3]}081",
+            "api_name": other.name,
+            "name": other.head["plural_label"],
+            "display_label": other.head["plural_label"],
+            "module": {"api_name": other.name, "id": other.id},
+            "href": f"{module.name}/{{ENTITYID}}/{other.name}",
+            "type": "default",
+            "action": None,
+            "sequence_number": "1",
+        }
+        return Reply.json({"related_lists": [related]})
 
     def _org_reply(self, request: Request) -> Reply:
         about, facts = self._org.about, self._org.facts
@@ -165,7 +180,7 @@ class Settings:
             "symbol": currency["symbol"],
             "exchange_rate": f"{whole}.{part:0<9}",
             "is_base": currency["iso_code"] == about["currency"],
-            "is_active": True,
+            "is_active": bool(currency.get("is_active", True)),
             "prefix_symbol": True,
             "format": {"decimal_separator": "Period", "thousand_separator": "Comma", "decimal_places": "2"},
             "created_time": self._renderer.instant(about["since"]),

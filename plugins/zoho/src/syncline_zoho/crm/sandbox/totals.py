@@ -2,6 +2,8 @@
 
 ``Sub_Total`` adds up the lines' ``Net_Total`` (tax included); ``Grand_Total`` is ``Sub_Total`` less
 ``Discount`` plus ``Tax`` plus ``Adjustment``, where ``Tax`` comes from the document's own ``$line_tax``.
+A discount is an amount, or a percentage from which the amount is made anew. Quantities, prices and so totals
+may be negative (a row that gives credit): no document forbids it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from syncline_zoho.crm.sandbox.checks import round_to
 
 Row = dict[str, Any]
 _ZERO = Decimal(0)
+AMOUNT, PERCENTAGE = "Amount", "Percentage"
 
 
 def total_line(line: Row) -> Row:
@@ -34,6 +37,7 @@ def total_line(line: Row) -> Row:
         **line,
         "Total": total,
         "Discount": discount,
+        "Discount_Type__s": AMOUNT if percentage is None else PERCENTAGE,
         "Total_After_Discount": after,
         "Line_Tax": taxes,
         "Tax": tax_sum,
@@ -45,7 +49,10 @@ def total_document(row: Row, lines_field: str) -> Row:
     """The document with totalled lines and header sums."""
     lines = [total_line(line) for line in row.get(lines_field) or []]
     sub_total = sum((Decimal(line["Net_Total"]) for line in lines), _ZERO)
+    percentage = row.get("Discount_Percentage__s")
     discount = Decimal(row.get("Discount") or 0)
+    if percentage is not None:
+        discount = round_to(sub_total * Decimal(percentage) / 100, 2)
     taxes = [
         {**tax, "value": round_to((sub_total - discount) * Decimal(tax["percentage"]) / 100, 2)}
         for tax in row.get("$line_tax") or []
@@ -57,6 +64,7 @@ def total_document(row: Row, lines_field: str) -> Row:
         lines_field: lines,
         "$line_tax": taxes,
         "Discount": round_to(discount, 2),
+        "Discount_Type__s": AMOUNT if percentage is None else PERCENTAGE,
         "Adjustment": round_to(adjustment, 2),
         "Sub_Total": round_to(sub_total, 2),
         "Tax": round_to(tax_sum, 2),

@@ -16,7 +16,7 @@ from syncline_zoho.crm.sandbox.checks import (
     round_to,
 )
 from syncline_zoho.crm.sandbox.errors import RowError
-from syncline_zoho.crm.sandbox.lines import merge_lines
+from syncline_zoho.crm.sandbox.lines import merge_lines, set_discount
 from syncline_zoho.crm.sandbox.metadata import ModuleMeta
 from syncline_zoho.crm.sandbox.organisation import Organisation, moment
 from syncline_zoho.crm.sandbox.render import Renderer
@@ -53,8 +53,9 @@ class Writer:
             "Locked__s": False,
             **row,
         }
-        if module.name == "Invoices":
-            row["Invoice_Number"] = str(self._org.next_number("invoice_number"))
+        for meta in module.fields.values():
+            if meta.data_type == "autonumber":
+                row[meta.name] = str(self._org.next_number(meta.name.lower()))
         return self._store(module, row, now)
 
     def update(
@@ -125,7 +126,7 @@ class Writer:
     def _merge(self, module: ModuleMeta, raw: Mapping[str, Any], old: Row, path: str) -> Row:
         row = dict(old)
         for name, value in raw.items():
-            if name == "$line_tax" and module.subforms:
+            if name == "$line_tax" and module.lines is not None:
                 if not isinstance(value, list):
                     raise invalid(name, f"{path}.{name}", expected_data_type="jsonarray")
                 row[name] = check_taxes(name, value, f"{path}.{name}", self._org)
@@ -140,7 +141,7 @@ class Writer:
                     meta, self._org.meta[meta.subform], value, old.get(name) or [], where, self._org
                 )
                 row[name] = lines
-            else:
+            elif module.lines is None or not set_discount(row, name, value, where, meta, self._org):
                 row[name] = check_value(meta, value, where, self._org)
         return row
 
@@ -152,9 +153,10 @@ class Writer:
         if module.name == "Contacts":
             names = (row.get("First_Name"), row.get("Last_Name"))
             row = {**row, "Full_Name": " ".join(name for name in names if name)}
+        if module.lines is not None:
+            row = total_document(row, module.lines.name)
         for sub in module.subforms:
-            row = total_document(row, sub.name)
-            row[sub.name] = [{**line, "Parent_Id": row["id"]} for line in row[sub.name]]
+            row[sub.name] = [{**line, "Parent_Id": row["id"]} for line in row.get(sub.name) or []]
         return row
 
     def _check_unique(self, module: ModuleMeta, row: Row, own_id: str | None, path: str) -> None:
