@@ -61,6 +61,7 @@ class Samples:
         self._levels: dict[str, int] = {}
         self._tags: dict[str, Field] = {}
         self._known: dict[str, list[Record]] = {}
+        self._referred: dict[str, int] = {}
 
     # --- whole records -----------------------------------------------------------------------------
 
@@ -194,18 +195,25 @@ class Samples:
                 yield from (field.choices or ())[:5]
 
     def reference(self, field: Field) -> Any:
-        """The form in which the remote takes a reference to a record it has, ``None`` when it has none."""
+        """The form in which the remote takes a reference to a record it has, ``None`` when it has none. Of a
+        unique field, another record each time."""
         target = field.reference
         if target is None:
             return None
         module = self.bench.catalogue.module(target.module)
         if module is None:
             return None
-        for record in self.known(module):
-            identity = record.key if target.by == "key" else record.id
-            if identity is not None:
-                return {target.path: identity} if target.path else identity
-        return None
+        found = [
+            identity
+            for record in self.known(module)
+            if (identity := record.key if target.by == "key" else record.id) is not None
+        ]
+        if not found:
+            return None
+        place = self._referred.get(field.name, 0) if field.unique else 0
+        self._referred[field.name] = place + 1
+        identity = found[place % len(found)]
+        return {target.path: identity} if target.path else identity
 
     def item(self, field: Field, text: str | None = None) -> dict[str, Any]:
         """The values of one item of a list, its first free text being ``text``."""
