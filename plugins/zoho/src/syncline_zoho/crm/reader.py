@@ -51,6 +51,8 @@ class Reader:
         self._metadata = metadata
         self._books = books
         self._unavailable: dict[str, set[str]] = {}
+        #: whether the versions of price books that are read tell of their entries
+        self.tells_entries = True
         self._young: dict[tuple[str, str], tuple[Record, frozenset[str]]] = {}
 
     # --- changes ----------------------------------------------------------------------------------
@@ -95,6 +97,8 @@ class Reader:
         known = self._metadata.subform_fields(module)
         subforms = {name: known[name] for name in fields if name in known}
         entries = module == PRICE_BOOKS and ENTRIES.name in fields
+        if module == PRICE_BOOKS:
+            self.tells_entries = entries
         whole = {name for name in fields if name.startswith("$") or name == RANGES}
         columns = fields - set(subforms) - whole - ({ENTRIES.name} if entries else set())
         return Wanted(columns=columns, subforms=subforms, whole=frozenset(whole), entries=entries)

@@ -118,8 +118,15 @@ class Writer:
             elif ENTRIES.name in write.values:
                 found.append(self._entries(write, outcome, outcome.id))
             else:
-                found.append(replace(outcome, version=_same_entries(outcome.version, write)))
+                found.append(replace(outcome, version=self._same_entries(outcome.version, write)))
         return found
+
+    def _same_entries(self, version: str | None, write: Write) -> str | None:
+        """The version of a book whose entries are those it was read with, or none when it was just made."""
+        if write.kind is WriteKind.CREATE:
+            return with_entries(version, ()) if self._reader.tells_entries else version
+        _, mark, entries = (write.version or "").partition("#")
+        return f"{version}{mark}{entries}" if version is not None else None
 
     def _entries(self, write: Write, outcome: Outcome, book: str) -> Outcome:
         try:
@@ -224,12 +231,6 @@ def changed_meanwhile(write: Write) -> Outcome:
         message="the record changed after it was read",
         code="changed-meanwhile",
     )
-
-
-def _same_entries(version: str | None, write: Write) -> str | None:
-    """The version of a book whose entries are those it was read with."""
-    _, mark, entries = (write.version or "").partition("#")
-    return f"{version}{mark}{entries}" if version is not None else None
 
 
 def _window(write: Write) -> tuple[datetime, datetime] | None:

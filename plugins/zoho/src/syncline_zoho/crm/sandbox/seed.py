@@ -12,11 +12,15 @@ from typing import Any
 
 from syncline.connect.sandbox import Company, Invoice, Product, World
 from syncline_zoho.crm.sandbox.checks import round_to
-from syncline_zoho.crm.sandbox.organisation import Organisation, stamp
+from syncline_zoho.crm.sandbox.organisation import ENTRIES, Organisation, stamp
 from syncline_zoho.crm.sandbox.totals import total_document
 
 Row = dict[str, Any]
 SPREAD = timedelta(days=60)
+#: of each further module
+FEW = 12
+#: where a document's lines wait until it is known under which name its module keeps them
+LINES = "$lines"
 
 _STATUS = {
     "draft": "Draft",
@@ -43,9 +47,60 @@ def seed_world(org: Organisation, world: World) -> None:
     for company in known:
         _add(org, "Contacts", _contact(company, accounts[company.key]), next(times))
     taxable = {p.key: p.taxable for p in world.products}
+    bills = {}
     for invoice in billed:
         row = _invoice(org, invoice, accounts, products, taxable)
-        _add(org, "Invoices", row, next(times))
+        bills[invoice.key] = _add(org, "Invoices", row, next(times))
+    _seed_more(org, world, accounts, products, bills)
+
+
+def _seed_more(
+    org: Organisation,
+    world: World,
+    accounts: dict[int, str],
+    products: dict[int, str],
+    bills: dict[int, str],
+) -> None:
+    """A few records of the modules that the made-up business says nothing of, made from what it does say."""
+    billed = [i for i in world.invoices if i.in_sales]
+    buyers = [i for i in billed if i.company in accounts and all(n.product in products for n in i.lines)][
+        :FEW
+    ]
+    paid = [i for i in billed if i.status == "paid" and i.company in accounts][:FEW]
+    stocked = [p for p in world.products if p.key in products]
+    makers = world.companies[:FEW]
+    times = _times(org.now(), 3 * len(buyers) + len(paid) + len(makers) + 2)
+    vendors = [_add(org, "Vendors", _vendor(company), next(times)) for company in makers]
+    taxable = {p.key: p.taxable for p in world.products}
+    for number, invoice in enumerate(buyers, 1):
+        due = invoice.due.isoformat()
+        quote = {"Subject": f"Quote {number}", "Quote_Stage": "Delivered", "Valid_Till": due}
+        quote |= _document(org, invoice, accounts, products, taxable)
+        quoted = _add(org, "Quotes", quote, next(times))
+        order = {"Subject": f"Order {number}", "Status": "Created", "Quote_Name": quoted, "Due_Date": due}
+        _add(org, "Sales_Orders", order | _document(org, invoice, accounts, products, taxable), next(times))
+        purchase = {"Subject": f"Purchase {number}", "Status": "Created", "PO_Number": f"PO-{number:04}"}
+        purchase |= {"PO_Date": invoice.day.isoformat(), "Vendor_Name": vendors[number % len(vendors)]}
+        _add(org, "Purchase_Orders", purchase | _document(org, invoice, {}, products, taxable), next(times))
+    for name, share in (("Trade", Decimal("0.9")), ("Export", Decimal("1.15"))):
+        prices = {products[p.key]: round_to(p.price * share, 2) for p in stocked[:FEW]}
+        ranges = [{"id": org.new_id(), "from_range": 1, "to_range": 1000, "discount": 0}]
+        book = {"Price_Book_Name": name, "Active": True, "Pricing_Model": "Flat", "Pricing_Details": ranges}
+        if stocked:
+            _add(org, "Price_Books", {**book, ENTRIES: prices}, next(times))
+    for invoice in paid:
+        bill = org.find("Invoices", bills[invoice.key]) or {}
+        payment = {
+            "Name": f"Payment of {invoice.number}",
+            "Amount": bill.get("Grand_Total"),
+            "Payment_Date": invoice.due.isoformat(),
+            "Method": "Bank transfer",
+            "Reference": invoice.number,
+            "Invoice": bills[invoice.key],
+            "Account_Name": accounts[invoice.company],
+            "Currency": invoice.currency,
+        }
+        _add(org, "Payments", payment, next(times))
 
 
 def _times(now: datetime, count: int) -> Iterator[str]:
@@ -72,12 +127,15 @@ def _add(org: Organisation, module: str, values: Row, when: str) -> str:
         "Exchange_Rate": round_to(Decimal(org.rates.get(currency, "1")), 9),
         **{name: value for name, value in values.items() if value is not None},
     }
-    if module == "Invoices":
-        lines = [{**line, "Parent_Id": record_id} for line in row["Invoiced_Items"]]
+    meta = org.meta[module]
+    if meta.lines is not None:
+        lines = [{**line, "Parent_Id": record_id} for line in row.pop(LINES)]
         for line in lines:
             line["Created_Time"] = line["Modified_Time"] = when
-        row = total_document({**row, "Invoiced_Items": lines}, "Invoiced_Items")
-        row["Invoice_Number"] = str(org.next_number("invoice_number"))
+        row = total_document({**row, meta.lines.name: lines}, meta.lines.name)
+    for field in meta.fields.values():
+        if field.data_type == "autonumber":
+            row[field.name] = str(org.next_number(field.name.lower()))
     org.stores[module].put(row)
     return record_id
 
@@ -127,7 +185,38 @@ def _product(product: Product) -> Row:
     }
 
 
+def _vendor(company: Company) -> Row:
+    return {
+        "Vendor_Name": f"{company.last_name} {company.city} Supplies",
+        "Email": company.email,
+        "Phone": company.phone,
+        "Website": company.website,
+        "Currency": company.currency,
+        "Street": company.street,
+        "City": company.city,
+        "State": company.region,
+        "Zip_Code": company.postcode,
+        "Country": company.country,
+    }
+
+
 def _invoice(
+    org: Organisation,
+    invoice: Invoice,
+    accounts: dict[int, str],
+    products: dict[int, str],
+    taxable: dict[int, bool],
+) -> Row:
+    return {
+        **_document(org, invoice, accounts, products, taxable),
+        "Subject": invoice.number,
+        "Invoice_Date": invoice.day.isoformat(),
+        "Due_Date": invoice.due.isoformat(),
+        "Status": _STATUS[invoice.status],
+    }
+
+
+def _document(
     org: Organisation,
     invoice: Invoice,
     accounts: dict[int, str],
@@ -152,12 +241,4 @@ def _invoice(
                 else [],
             }
         )
-    return {
-        "Subject": invoice.number,
-        "Account_Name": accounts.get(invoice.company),
-        "Invoice_Date": invoice.day.isoformat(),
-        "Due_Date": invoice.due.isoformat(),
-        "Currency": invoice.currency,
-        "Status": _STATUS[invoice.status],
-        "Invoiced_Items": lines,
-    }
+    return {"Account_Name": accounts.get(invoice.company), "Currency": invoice.currency, LINES: lines}
