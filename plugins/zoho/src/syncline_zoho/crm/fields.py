@@ -224,7 +224,8 @@ def make_module(
             update_batch=BATCH if head.get("editable", True) else 0,
             delete=bool(head.get("deletable", True)),
             read_ids_batch=BATCH,
-            incremental=True,
+            # nothing tells which price books got other prices
+            incremental=name != PRICE_BOOKS,
             conditional=True,
             returns_stored=False,
             deletions=True,
