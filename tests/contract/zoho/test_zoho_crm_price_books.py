@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from zoho_remote import Remote
+from zoho_remote import Remote, StaticSignIn
 
 from syncline.connect import (
+    Connection,
+    HttpClient,
     Item,
     Items,
     Outcome,
@@ -23,6 +25,8 @@ from syncline.connect import (
     WriteKind,
 )
 from syncline.connect.sandbox import Fault, FaultKind, Reply, Request
+from syncline.connect.waiting import Waiting
+from syncline_zoho.crm.connector import ZohoCrmConnector
 
 OpenSession = Callable[..., Session]
 FIELDS = frozenset({"Price_Book_Name", "Active", "Pricing_Details", "Products"})
@@ -177,8 +181,17 @@ def test_a_book_whose_products_are_refused_is_not_made(
 
 @pytest.mark.parametrize("kind", [FaultKind.REFUSE, FaultKind.LOSE], ids=["never-arrived", "answer-lost"])
 def test_a_create_that_broke_off_before_its_products_is_finished_by_settling(
-    remote: Remote, session: Session, products: list[str], kind: FaultKind
+    remote: Remote, products: list[str], kind: FaultKind
 ) -> None:
+    waiting = Waiting(sleep=lambda seconds: None)
+    with HttpClient(sign_in=StaticSignIn(remote.token), waiting=waiting) as http:
+        options = {"base_url": remote.server.base_url}
+        finish_a_create(
+            remote, ZohoCrmConnector().open(Connection(options=options, http=http)), products, kind
+        )
+
+
+def finish_a_create(remote: Remote, session: Session, products: list[str], kind: FaultKind) -> None:
     remote.sandbox.faults.arm(Fault(kind=kind, method="PUT", path="/crm/v8/Price_Books", times=9))
     items = Items(items=(entry(products[0], 5), entry(products[1], 6)))
     values = {"Price_Book_Name": "Trade", "Pricing_Details": RANGES, "Products": items}
