@@ -26,6 +26,8 @@ with warnings.catch_warnings():
     from zohocrmsdk.src.com.zoho.crm.api import modules as modules_api
     from zohocrmsdk.src.com.zoho.crm.api import org as org_api
     from zohocrmsdk.src.com.zoho.crm.api import record as record_api
+    from zohocrmsdk.src.com.zoho.crm.api import related_lists as lists_api
+    from zohocrmsdk.src.com.zoho.crm.api import related_records as related_api
     from zohocrmsdk.src.com.zoho.crm.api import taxes as taxes_api
     from zohocrmsdk.src.com.zoho.crm.api import users as users_api
     from zohocrmsdk.src.com.zoho.crm.api.dc import DataCenter
@@ -270,3 +272,133 @@ def test_search_and_count(world: Remote) -> None:
     assert [record.get_key_value("Account_Name") for record in found] == ["Findable Fisheries"]
     counted = records("Accounts").record_count(ParameterMap()).get_object()
     assert counted.get_count() == sum(row["$state"] == "live" for row in world.sandbox.records("Accounts"))
+
+
+# --- the further modules ----------------------------------------------------------------------------
+
+
+def product(name: str) -> int:
+    return made_id(records("Products").create_records(body({"Product_Name": name})))
+
+
+def line(of: int, **values: Any) -> Any:
+    found = record_api.Record()
+    item = record_api.LineItemProduct()
+    item.set_id(of)
+    found.add_key_value("Product_Name", item)
+    for name, value in values.items():
+        found.add_key_value(name, value)
+    return found
+
+
+def pricing(first: float, last: float, discount: float) -> Any:
+    found = record_api.PricingDetails()
+    found.set_from_range(first)
+    found.set_to_range(last)
+    found.set_discount(discount)
+    return found
+
+
+def least(module: str) -> dict[str, Any]:
+    """The least that makes a record of a module, in the SDK's own objects."""
+    lines = {"Quotes": "Quoted_Items", "Sales_Orders": "Ordered_Items", "Purchase_Orders": "Purchase_Items"}
+    if module in lines:
+        row = {"Subject": "SDK", lines[module]: [line(product("SDK part"), Quantity=2.0, List_Price=4.5)]}
+        if module == "Purchase_Orders":
+            vendor = made_id(records("Vendors").create_records(body({"Vendor_Name": "SDK maker"})))
+            row["Vendor_Name"] = link(vendor)
+        return row
+    if module == "Price_Books":
+        return {"Price_Book_Name": "SDK", "Pricing_Details": [pricing(1.0, 9.0, 5.0)], "Active": True}
+    return {"Vendor_Name": "SDK"} if module == "Vendors" else {"Name": "SDK"}
+
+
+FURTHER = ["Vendors", "Quotes", "Sales_Orders", "Purchase_Orders", "Price_Books", "Payments"]
+
+
+@pytest.mark.parametrize("module", FURTHER)
+def test_a_further_module_through_the_sdk(world: Remote, module: str) -> None:
+    row = least(module)
+    name = next(iter(row))
+    made = made_id(records(module).create_records(body(row)))
+    record = records(module).get_record(made, ParameterMap(), HeaderMap()).get_object().get_data()[0]
+    assert (record.get_id(), record.get_key_value(name)) == (made, "SDK")
+    assert record.get_key_value("Currency").get_value() == "AUD"
+    asked = params(record_api.GetRecordsParam, fields=f"{name},Modified_Time", ids=str(made))
+    listed = records(module).get_records(asked, HeaderMap()).get_object().get_data()
+    assert [each.get_key_value(name) for each in listed] == ["SDK"]
+    assert made_id(records(module).update_records(body({"id": made, name: "SDK 2"}), HeaderMap())) == made
+    assert world.one(module, str(made))[name] == "SDK 2"
+    asked = params(record_api.DeleteRecordsParam, ids=str(made))
+    assert made_id(records(module).delete_records(asked, HeaderMap())) == made
+    gone = records(module).get_deleted_records(
+        params(record_api.GetDeletedRecordsParam, type="recycle"), HeaderMap()
+    )
+    assert gone.get_object().get_data()[0].get_id() == made
+
+
+@pytest.mark.parametrize(
+    ("module", "lines"),
+    [("Quotes", "Quoted_Items"), ("Sales_Orders", "Ordered_Items"), ("Purchase_Orders", "Purchase_Items")],
+)
+def test_lines_of_a_further_document_through_the_sdk(world: Remote, module: str, lines: str) -> None:
+    row = least(module)
+    row[lines] = [line(product("SDK bolt"), Quantity=4.0, List_Price=2.5, Discount="10%")]
+    made = made_id(records(module).create_records(body(row)))
+    record = records(module).get_record(made, ParameterMap(), HeaderMap()).get_object().get_data()[0]
+    (stored,) = record.get_key_value(lines)
+    assert (float(stored.get_key_value("Net_Total")), float(record.get_key_value("Grand_Total"))) == (
+        9.0,
+        9.0,
+    )
+    more = line(product("SDK nut"), Quantity=1.0, List_Price=1.0)
+    made_id(records(module).update_records(body({"id": made, lines: [more]}), HeaderMap()))
+    assert [each["Net_Total"] for each in world.one(module, str(made))[lines]] == [9, 1]
+
+
+def test_a_price_books_products_through_the_sdk(world: Remote) -> None:
+    book = made_id(records("Price_Books").create_records(body(least("Price_Books"))))
+    part = product("SDK priced")
+    relation = related_api.RelatedRecordsOperations("Products", "Price_Books")
+    entry = record_api.Record()
+    entry.set_id(part)
+    entry.add_key_value("list_price", 7.25)
+    wanted = related_api.BodyWrapper()
+    wanted.set_data([entry])
+    (told,) = relation.update_related_records(book, wanted, HeaderMap()).get_object().get_data()
+    assert isinstance(told, related_api.SuccessResponse)
+    asked = params(related_api.GetRelatedRecordsParam, fields="Product_Name,list_price", per_page=200, page=1)
+    (row,) = relation.get_related_records(book, asked, HeaderMap()).get_object().get_data()
+    assert (row.get_id(), row.get_key_value("Product_Name")) == (part, "SDK priced")
+    assert float(row.get_key_value("list_price")) == 7.25
+    record = records("Price_Books").get_record(book, ParameterMap(), HeaderMap()).get_object().get_data()[0]
+    (step,) = record.get_key_value("Pricing_Details")
+    assert (step.get_from_range(), step.get_to_range(), step.get_discount()) == (1, 9, 5)
+    gone = relation.delink_records(book, params(related_api.DelinkRecordsParam, ids=str(part)), HeaderMap())
+    assert isinstance(gone.get_object().get_data()[0], related_api.SuccessResponse)
+    assert relation.get_related_records(book, asked, HeaderMap()).get_status_code() == 204
+
+
+@pytest.mark.parametrize("module", FURTHER)
+def test_metadata_of_a_further_module(world: Remote, module: str) -> None:
+    (told,) = modules_api.ModulesOperations().get_module_by_api_name(module).get_object().get_modules()
+    assert told.get_api_name() == module
+    assert told.get_generated_type().get_value() == ("custom" if module == "Payments" else "default")
+    asked = params(fields_api.GetFieldsParam, module=module)
+    fields = fields_api.FieldsOperations().get_fields(asked).get_object().get_fields()
+    mandatory = {field.get_api_name() for field in fields if field.get_system_mandatory()}
+    assert mandatory == set(least(module)) - {"Active"}
+
+
+def test_related_lists_and_currencies(world: Remote) -> None:
+    asked = params(lists_api.GetRelatedListsParam, module="Price_Books")
+    lists = lists_api.RelatedListsOperations().get_related_lists(asked).get_object().get_related_lists()
+    assert [each.get_api_name() for each in lists] == ["Products"]
+    world.sandbox.act("update", "Currencies", None, {"iso_code": "NZD", "is_active": False})
+    currencies = currencies_api.CurrenciesOperations().get_currencies().get_object().get_currencies()
+    assert {c.get_iso_code(): c.get_is_active() for c in currencies} == {
+        "AUD": True,
+        "NZD": False,
+        "USD": True,
+    }
+    world.sandbox.act("update", "Currencies", None, {"iso_code": "NZD", "is_active": True})
