@@ -181,3 +181,34 @@ def test_scopes(narrow: tuple[Remote, str], method: str, path: str, granted: boo
         assert reply.status_code in (200, 204)
     else:
         assert (reply.status_code, reply.json()["code"]) == (401, "OAUTH_SCOPE_MISMATCH")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "module", "granted"),
+    [
+        ("ZohoCRM.coql.READ", "Invoices", False),
+        ("ZohoCRM.coql.READ,ZohoCRM.modules.invoices.READ", "Invoices", True),
+        ("ZohoCRM.coql.READ,ZohoCRM.modules.invoices.READ", "Invoiced_Items", True),
+        ("ZohoCRM.coql.READ,ZohoCRM.modules.purchaseorders.READ", "Purchase_Orders", True),
+        ("ZohoCRM.coql.READ,ZohoCRM.modules.payments.READ", "Payments", False),
+        ("ZohoCRM.coql.READ,ZohoCRM.modules.custom.READ", "Payments", True),
+    ],
+    ids=[
+        "a-query-reads-its-module",
+        "granted-both",
+        "lines-go-by-their-documents",
+        "a-name-without-its-underscore",
+        "a-custom-module-has-no-scope-of-its-own",
+        "but-one-for-all",
+    ],
+)
+def test_what_a_query_needs(remote: Remote, scopes: str, module: str, granted: bool) -> None:
+    code = code_from(authorize(remote, scope=scopes).headers["location"])
+    token = exchange(remote.server, code, REDIRECT)["access_token"]
+    reply = httpx.post(
+        f"{remote.server.base_url}/crm/v8/coql",
+        json={"select_query": f"select id from {module} where id is not null"},
+        headers={"Authorization": f"Zoho-oauthtoken {token}"},
+        verify=False,
+    )
+    assert reply.status_code == (204 if granted else 401)

@@ -6,8 +6,9 @@ hours after they were used; what is left is told only below half.
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 from syncline.connect.sandbox import Reply, Request, VirtualClock
 from syncline_zoho.crm.sandbox.errors import error_body
@@ -33,9 +34,9 @@ _OPERATIONS = {"GET": "READ", "POST": "CREATE", "PUT": "UPDATE", "PATCH": "UPDAT
 Need = tuple[str, str | None, str]
 
 
-def needs(method: str, path: str, custom: Container[str] = ()) -> list[Need]:
-    """The scopes a call needs, each as (area, part, operation). ``custom``: the custom modules, in lower
-    case, which share one scope."""
+def needs(method: str, path: str, part_of: Callable[[str], str], queried: str | None) -> list[Need]:
+    """The scopes a call needs, each as (area, part, operation). ``part_of``: a module's word in scopes;
+    ``queried``: the module that a query is about, which it needs to read as well."""
     parts = [part for part in path.split("/") if part]
     operation = _OPERATIONS.get(method, "READ")
     if parts[:2] == ["crm", "bulk"]:
@@ -43,7 +44,8 @@ def needs(method: str, path: str, custom: Container[str] = ()) -> list[Need]:
     rest = parts[2:]
     head = rest[0] if rest else ""
     if head == "coql":
-        return [("coql", None, "READ")]
+        reads: list[Need] = [] if queried is None else [("modules", part_of(queried), "READ")]
+        return [("coql", None, "READ"), *reads]
     if head == "settings":
         return [("settings", rest[1] if len(rest) > 1 else None, operation)]
     if head == "org":
@@ -51,8 +53,7 @@ def needs(method: str, path: str, custom: Container[str] = ()) -> list[Need]:
         return [("settings", part, operation)] if part else [("org", None, operation)]
     if head == "users":
         return [("users", None, operation)]
-    part = "custom" if head.lower() in custom else head.lower().replace("_", "")
-    module: Need = ("modules", part, operation)
+    module: Need = ("modules", part_of(head), operation)
     if len(rest) > 1 and (rest[1] == "search" or rest[1:] == ["actions", "count"]):
         return [module, ("securesearch", None, "READ")]
     return [module]
@@ -66,6 +67,14 @@ def allowed(need: Need, scopes: frozenset[str]) -> bool:
     return any(f"{product}.{name}.{kind}" in scopes for name in names for kind in kinds)
 
 
+def _queried(request: Request) -> str | None:
+    """The module behind ``from`` in a query, whatever else is wrong with it."""
+    if not request.path.endswith("/coql"):
+        return None
+    found = re.search(rb"\bfrom\s+(\w+)", request.body, re.IGNORECASE)
+    return found[1].decode() if found else None
+
+
 class Gate:
     """``limits``: whether calls are counted at all."""
 
@@ -73,13 +82,13 @@ class Gate:
         self,
         accounts: AccountsServer,
         clock: VirtualClock,
-        custom: Callable[[], Container[str]],
+        part_of: Callable[[str], str],
         *,
         limits: bool,
     ) -> None:
         self._accounts = accounts
         self._clock = clock
-        self._custom = custom
+        self._part_of = part_of
         self.limits = limits
         self._spent: deque[tuple[float, int]] = deque()
         self._total = 0
@@ -90,9 +99,8 @@ class Gate:
             return Reply.json(error_body("AUTHENTICATION_FAILURE", "Authentication failed"), 401)
         if token.problem is not None:
             return Reply.json(error_body(token.problem, "invalid oauth token"), 401)
-        if not all(
-            allowed(need, token.scopes) for need in needs(request.method, request.path, self._custom())
-        ):
+        wanted = needs(request.method, request.path, self._part_of, _queried(request))
+        if not all(allowed(need, token.scopes) for need in wanted):
             return scope_mismatch()
         if self.limits:
             if in_flight > CONCURRENT or self.left(allowance) <= 0:

@@ -61,9 +61,13 @@ class Organisation:
         keyed = [f for f in (meta.duplicate_field,) if f]
         self.stores[meta.name] = ModuleStore(self.tables, meta.name, meta.unique_fields, keyed)
 
-    def custom_modules(self) -> set[str]:
-        """The names of the custom modules, in lower case."""
-        return {name.lower() for name, meta in self.meta.items() if meta.custom}
+    def scope_part(self, name: str) -> str:
+        """A module's word in scopes: custom modules share one, a subform has that of its documents."""
+        known = next((meta for meta in self.meta.values() if meta.name.lower() == name.lower()), None)
+        if known is not None and known.custom:
+            return "custom"
+        module = known.parent if known is not None and known.parent is not None else name
+        return module.lower().replace("_", "")
 
     # --- time and ids -----------------------------------------------------------------------------
 

@@ -65,7 +65,7 @@ class ZohoCrmSandbox(Sandbox):
             known_scopes=("ZohoCRM", "ZohoSearch", "ZohoFiles", "AaaServer"),
             location="au",
         )
-        self._gate = Gate(self.accounts, self.clock, self.org.custom_modules, limits=settings.limits)
+        self._gate = Gate(self.accounts, self.clock, self.org.scope_part, limits=settings.limits)
         self._renderer = Renderer(self.org)
         self._reads = RecordReads(self.org, self._renderer, self._gate)
         self._writes = RecordWrites(self.org, self._renderer, self._gate)
