@@ -175,7 +175,7 @@ def test_a_book_whose_products_are_refused_is_not_made(
 ) -> None:
     made = create(session, "Trade", entry(products[0], 5), entry("5725767000000999999", 5))
     assert (made.kind, made.field) == (OutcomeKind.REFUSED, "Products")
-    assert "id given seems to be invalid" in made.message
+    assert "related id given seems to be invalid" in made.message
     assert all(row["$state"] != "live" for row in remote.sandbox.records("Price_Books"))
 
 

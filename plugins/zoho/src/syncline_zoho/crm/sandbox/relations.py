@@ -208,7 +208,7 @@ def _judge(one: Callable[[Any, str], Row], given: Any, place: int) -> tuple[Row,
 def _unknown(path: str, record_id: str) -> RowError:
     return RowError(
         "INVALID_DATA",
-        "the id given seems to be invalid",
+        "the related id given seems to be invalid",
         {"id": record_id, "api_name": "id", "json_path": f"{path}.id"},
     )
 

@@ -103,6 +103,8 @@ class Renderer:
     def full(self, module: ModuleMeta, row: Row) -> Row:
         """Everything a get by id tells."""
         shown = self.values(module, row, module.fields, cut=False, slim=False)
+        if "Tag" in shown:
+            shown["Tag"] = shown["Tag"] or []
         for sub in module.subforms:
             shown[sub.name] = shown[sub.name] or []
         if module.lines is not None:

@@ -158,7 +158,7 @@ class Settings:
                             "paid": True,
                             "paid_type": "enterprise",
                             "users_license_purchased": 5,
-                            "paid_expiry": None,
+                            "paid_expiry": self._renderer.instant("2035-01-01T00:00:00Z"),
                             "trial_type": None,
                             "trial_expiry": None,
                             "trial_action": None,
