@@ -266,3 +266,26 @@ def test_what_the_sandbox_refuses_of_a_relation(
     told = reply.json()
     assert reply.status_code == 400
     assert code in (told.get("code"), (told.get("data") or [{}])[0].get("code"))
+
+
+def test_the_entries_of_many_books_are_looked_at_no_more_than_5000_times_a_day(
+    remote: Remote, session: Session
+) -> None:
+    rows = ({"Price_Book_Name": f"L{number}", "Pricing_Details": RANGES} for number in range(20))
+    remote.add("Price_Books", *rows)
+    remote.pass_time(600)
+
+    def looks(cursor: str | None) -> tuple[int, str]:
+        session.check()
+        remote.server.reset_counts()
+        *_, page = session.read("Price_Books", cursor, FIELDS)
+        calls = {path: count for _, path, count in remote.server.counts()}
+        return calls.get("/crm/v8/Price_Books/{id}/Products", 0), page.cursor
+
+    first, cursor = looks(None)
+    soon, cursor = looks(cursor)
+    remote.pass_time(340)
+    still, cursor = looks(cursor)
+    remote.pass_time(10)
+    again, _ = looks(cursor)
+    assert (first, soon, still, again) == (20, 0, 0, 20)

@@ -139,16 +139,13 @@ def prices_after(items: Items, held: Mapping[str, Any]) -> dict[str, Any]:
     """The price of each product once the items are stored over those that are held."""
     if not items.items and not items.removed:
         return {}
-    prices = {product: price for product, price in held.items() if product not in items.removed}
-    for item in items.items:
-        if item.unchanged:
-            continue
-        before = item.id
-        product = str((item.values.get("Product_Name") or {}).get("id") or before)
-        price = item.values.get("list_price", held.get(before) if before else None)
-        if before is not None and before != product:
-            prices.pop(before, None)
-        prices[product] = price
+    told = [item for item in items.items if not item.unchanged]
+    # what a row held before goes, unless the same or another row says otherwise
+    gone = {*items.removed, *(item.id for item in told)}
+    prices = {product: price for product, price in held.items() if product not in gone}
+    for item in told:
+        product = str((item.values.get("Product_Name") or {}).get("id") or item.id)
+        prices[product] = item.values.get("list_price", held.get(item.id) if item.id else None)
     return prices
 
 

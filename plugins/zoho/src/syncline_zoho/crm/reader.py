@@ -65,7 +65,8 @@ class Reader:
         now = datetime.now(UTC)
         if wanted.entries and cursor.whole is not None:
             # nothing says which book's entries have changed
-            look = read_instant(cursor.whole) + time_between(cursor.rows) <= self._api.server_time
+            heard = max(now, self._api.server_time)
+            look = read_instant(cursor.whole) + time_between(cursor.rows) <= heard
             cursor = cursor.begin_whole() if look else cursor
         cursor = cursor.begin(now)
         while True:
