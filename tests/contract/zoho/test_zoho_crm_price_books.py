@@ -170,6 +170,16 @@ def test_a_price_that_somebody_changed_is_read_and_never_overwritten(
     assert found[0].version != before.version
 
 
+def test_entries_of_a_book_that_is_gone(remote: Remote, session: Session, products: list[str]) -> None:
+    book = create(session, "Trade", entry(products[0], 5)).id
+    assert book is not None
+    before = read(session, book)
+    remote.sandbox.act("delete", "Price_Books", book, {})
+    items = Items(items=(entry(products[0], 9, held=True),))
+    assert update(session, before, Products=items).kind is OutcomeKind.GONE
+    assert update(session, before, Products=items, Active=True).kind is OutcomeKind.GONE
+
+
 def test_a_book_whose_products_are_refused_is_not_made(
     remote: Remote, session: Session, products: list[str]
 ) -> None:

@@ -39,11 +39,18 @@ class PriceBooks:
         self._api = api
 
     def entries(self, book: str) -> list[Entry]:
-        """A book's entries in the order of their products' ids."""
+        """The same, none for a book that is not there."""
+        return self.find_entries(book) or []
+
+    def find_entries(self, book: str) -> list[Entry] | None:
+        """A book's entries in the order of their products' ids, ``None`` when there is no such book."""
         found: list[Entry] = []
         for page in page_numbers("products of a price book"):
             params = {"fields": "Product_Name,list_price", "per_page": str(_PAGE), "page": str(page)}
-            body = self._api.get(_path(book), params) or {}
+            reply = self._api.send("GET", _path(book), params=params)
+            if reply.status == 400 and b"INVALID_DATA" in reply.content:
+                return None
+            body = read_body(reply, f"GET {_path(book)}") or {}
             for row in body.get("data") or ():
                 product = str(row["id"])
                 found.append(
@@ -53,16 +60,17 @@ class PriceBooks:
                 break
         return sorted(found, key=lambda entry: str(entry["id"]))
 
-    def change(self, write: Write, book: str, version: str | None, *, resume: bool = False) -> Outcome:
+    def change(
+        self, write: Write, book: str, version: str | None, there: Sequence[Entry], *, resume: bool = False
+    ) -> Outcome:
         """Store what a write says of the entries, after the book itself has been stored as ``version``.
 
-        Only what differs is sent. ``resume``: a create was cut short, and only the entries that are not there
-        are stored. Raises like any call; what was sent up to then is stored.
+        Only what differs from the entries ``there`` is sent. ``resume``: a create was cut short, and only the
+        entries that are not there are stored. Raises like any call; what was sent up to then is stored.
         """
         wanted = write.values[ENTRIES.name]
         items = wanted if isinstance(wanted, Items) else Items(items=())
         new = write.kind is WriteKind.CREATE
-        there = [] if new and not resume else self.entries(book)
         held = {str(entry["id"]): entry["list_price"] for entry in there}
         prices = prices_after(items, {} if new else held)
         changed = {

@@ -53,7 +53,8 @@ class Settler:
         book = outcome.id if outcome is not None else None
         if outcome is None or book is None or ENTRIES.name not in entry.write.values:
             return outcome
-        stored = self._books.change(entry.write, book, outcome.version, resume=True)
+        there = self._books.entries(book)
+        stored = self._books.change(entry.write, book, outcome.version, there, resume=True)
         if stored.kind is OutcomeKind.DONE:
             return stored
         return None if self._books.discard(book) else outcome

@@ -21,7 +21,7 @@ from syncline.connect import (
 from syncline_zoho.crm.api import Api, refusal
 from syncline_zoho.crm.fields import ENTRIES, PRICE_BOOKS
 from syncline_zoho.crm.outcomes import outcome_of
-from syncline_zoho.crm.pricebooks import PriceBooks, with_entries
+from syncline_zoho.crm.pricebooks import Entry, PriceBooks, with_entries
 from syncline_zoho.crm.reader import Reader
 from syncline_zoho.crm.values import read_instant, stamp_of, to_wire, utc_text, wire_text
 
@@ -35,6 +35,10 @@ class _Group:
 
     since: datetime | None
     places: list[int] = field(default_factory=list)
+
+
+#: the entries of price books by id, ``None`` for a book that is not there
+Held = Mapping[str, Sequence[Entry] | None]
 
 
 class Writer:
@@ -52,7 +56,7 @@ class Writer:
         kind = writes[0].kind
         if kind is WriteKind.CREATE:
             outcomes = self._send("POST", module, writes, None)
-            return self._with_entries(module, writes, outcomes)
+            return self._with_entries(module, writes, outcomes, {})
         if kind is WriteKind.UPDATE:
             return self._update(module, writes)
         if kind is WriteKind.DELETE:
@@ -64,11 +68,17 @@ class Writer:
 
     def _update(self, module: str, writes: Sequence[Write]) -> list[Outcome]:
         outcomes: list[Outcome | None] = [None] * len(writes)
-        stale = self._stale(module, writes)
+        held = self._held_entries(module, writes)
+        stale = self._stale(module, writes, held)
         for place, write in enumerate(writes):
-            if write.id in stale:
+            book = str(write.id)
+            if book in held and held[book] is None:
+                outcomes[place] = Outcome(
+                    kind=OutcomeKind.GONE, id=write.id, message="there is no such record"
+                )
+            elif write.id in stale:
                 outcomes[place] = changed_meanwhile(write)
-            elif ENTRIES.name in write.values and not header_of(write) and module == PRICE_BOOKS:
+            elif book in held and not header_of(write):
                 outcomes[place] = Outcome(kind=OutcomeKind.DONE, id=write.id, version=write.version)
         open_places = [place for place, outcome in enumerate(outcomes) if outcome is None]
         open_writes = [writes[place] for place in open_places]
@@ -87,28 +97,33 @@ class Writer:
             for place, outcome in zip(group.places, found, strict=True):
                 outcomes[open_places[place]] = outcome
         done = [outcome for outcome in outcomes if outcome is not None]
-        return self._with_entries(module, writes, done)
+        return self._with_entries(module, writes, done, held)
 
-    def _stale(self, module: str, writes: Sequence[Write]) -> set[str]:
+    def _stale(self, module: str, writes: Sequence[Write], held: Held) -> set[str]:
         """Which records changed after they were read in a way that no header time can tell."""
         versions = {write.id: write.version for write in writes if write.id is not None}
         stale = self._reader.changed_since(module, versions)
         for write in writes:
-            if module != PRICE_BOOKS or write.id is None or "#" not in (write.version or ""):
-                continue
-            if ENTRIES.name not in write.values:
-                continue
-            now = with_entries(write.version, self._books.entries(write.id))
-            if now != write.version:
-                stale.add(write.id)
+            entries = held.get(str(write.id))
+            known = write.version is not None and "#" in write.version
+            if known and entries is not None and with_entries(write.version, entries) != write.version:
+                stale.add(str(write.id))
         return stale
 
     # --- a price book's entries -------------------------------------------------------------------------
 
+    def _held_entries(self, module: str, writes: Sequence[Write]) -> Held:
+        """The entries of the books whose entries are to be written; ``None`` for a book that is gone."""
+        if module != PRICE_BOOKS:
+            return {}
+        books = [str(write.id) for write in writes if ENTRIES.name in write.values]
+        return {book: self._books.find_entries(book) for book in books}
+
     def _with_entries(
-        self, module: str, writes: Sequence[Write], outcomes: Sequence[Outcome]
+        self, module: str, writes: Sequence[Write], outcomes: Sequence[Outcome], held: Held
     ) -> list[Outcome]:
-        """The same outcomes, each of a book that was stored after its entries were stored too."""
+        """The same outcomes, each of a book that was stored after its entries were stored too. ``held``: the
+        entries of each before."""
         if module != PRICE_BOOKS:
             return list(outcomes)
         found = []
@@ -116,7 +131,7 @@ class Writer:
             if outcome.kind is not OutcomeKind.DONE or outcome.id is None:
                 found.append(outcome)
             elif ENTRIES.name in write.values:
-                found.append(self._entries(write, outcome, outcome.id))
+                found.append(self._entries(write, outcome, held.get(outcome.id) or ()))
             else:
                 found.append(replace(outcome, version=self._same_entries(outcome.version, write)))
         return found
@@ -128,9 +143,10 @@ class Writer:
         _, mark, entries = (write.version or "").partition("#")
         return f"{version}{mark}{entries}" if version is not None else None
 
-    def _entries(self, write: Write, outcome: Outcome, book: str) -> Outcome:
+    def _entries(self, write: Write, outcome: Outcome, held: Sequence[Entry]) -> Outcome:
+        book = str(outcome.id)
         try:
-            stored = self._books.change(write, book, outcome.version)
+            stored = self._books.change(write, book, outcome.version, held)
         except RemoteError as error:
             # the book is stored and its entries may be in part
             return Outcome(kind=OutcomeKind.UNKNOWN, id=write.id, message=error.what)
