@@ -156,6 +156,7 @@ def test_a_price_that_somebody_changed_is_read_and_never_overwritten(
 ) -> None:
     book = create(session, "Trade", entry(products[0], 5), entry(products[1], 5)).id
     assert book is not None
+    remote.pass_time(60)  # so that it is not looked at again for its age alone
     before = read(session, book)
     *_, page = session.read("Price_Books", None, FIELDS)
     remote.sandbox.switches["entries_move_time"] = moves
