@@ -62,9 +62,11 @@ def validate_files(
     """Check the specs at ``paths`` against the grammar and the installed connectors; offline unless
     ``live``."""
     from syncline.mapping.check import check_spec, read_expressions
+    from syncline.mapping.tables import TableFilter
+    from syncline.spec.digest import table_digest
 
     bases = Bases(plugged.bundles)
-    compiled: dict[tuple[MacroSource, ...], tuple[Expressions, list[Problem]]] = {}
+    compiled: dict[tuple[tuple[MacroSource, ...], str], tuple[Expressions, list[Problem]]] = {}
     problems: list[Problem] = []
     sources: dict[str, Source] = {}
     files = 0
@@ -75,9 +77,12 @@ def validate_files(
         sources.update(loaded.sources)
         if loaded.partial is None:
             continue
-        if loaded.macros not in compiled:
-            compiled[loaded.macros] = read_expressions(loaded.macros, plugged.filters)
-        expressions, faults = compiled[loaded.macros]
+        imported = (loaded.macros, table_digest(loaded.partial))
+        if imported not in compiled:
+            filters: dict[str, Callable[..., Any]] = {**plugged.filters}
+            filters["table"] = TableFilter(loaded.partial.tables)
+            compiled[imported] = read_expressions(loaded.macros, filters)
+        expressions, faults = compiled[imported]
         problems += faults
         catalogues: Mapping[str, Catalogue] | None = None
         if live is not None and loaded.spec is not None:

@@ -15,6 +15,7 @@ from syncline.mapping.expressions import ExpressionError, Expressions, MacroFile
 from syncline.mapping.fields import with_declared
 from syncline.mapping.filters import Filter
 from syncline.mapping.nesting import find_remote, nesting_of, unknown_names
+from syncline.mapping.tables import check_tables
 from syncline.spec.macros import MacroSource
 from syncline.spec.model import DeleteRule, End, EnvText, Module, Spec, System
 from syncline.spec.nearest import did_you_mean
@@ -50,6 +51,7 @@ def check_spec(
         if catalogue is not None:
             catalogues[system.name] = catalogue
             problems += _check_declared(system, catalogue)
+    problems += check_tables(spec, catalogues)
     problems += _check_shared_ends(spec)
     for module in spec.modules.values():
         problems += _check_module(

@@ -551,6 +551,9 @@ class Expressions:
         for used in tree.find_all(nodes.Filter):
             if used.name not in self._environment.filters:
                 problems.append(_unknown("filter", used.name, self.filter_names, source))
+            elif fault := self._fault_of(used):
+                found = source.find(used.name)
+                problems.append(ExpressionError(fault, offset=max(found, 0)))
         for test in tree.find_all(nodes.Test):
             if test.name not in self._environment.tests:
                 problems.append(_unknown("test", test.name, self._environment.tests, source))
@@ -560,6 +563,13 @@ class Expressions:
             except ExpressionError as error:
                 problems.append(error)
         return problems
+
+    def _fault_of(self, used: nodes.Filter) -> str:
+        """What a filter that knows its arguments says of those that are written out."""
+        fault = getattr(self.filters.get(used.name), "fault", None)
+        if fault is None or not all(isinstance(each, nodes.Const) for each in used.args):
+            return ""
+        return str(fault([each.value for each in used.args if isinstance(each, nodes.Const)]))
 
     def names_in(self, source: str) -> frozenset[str]:
         """Which of NAMES the expression reads; empty for one that cannot be parsed."""

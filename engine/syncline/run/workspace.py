@@ -29,12 +29,13 @@ from syncline.mapping.expressions import Expressions
 from syncline.mapping.fields import with_declared
 from syncline.mapping.module import ModuleMap, Side
 from syncline.mapping.nesting import find_remote, nesting_of
+from syncline.mapping.tables import TableFilter
 from syncline.reconcile.order import order_modules
 from syncline.run.hearing import Heard
 from syncline.run.installed import installed_plugins
 from syncline.run.nesting import NestedSession
 from syncline.run.scope import Scope, ScopeEnd
-from syncline.spec.digest import field_digests, map_digests
+from syncline.spec.digest import field_digests, map_digests, table_digest
 from syncline.spec.load import Loaded, load_spec
 from syncline.spec.model import End, EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
@@ -120,7 +121,9 @@ class Workspace:
 
     @cached_property
     def _read_expressions(self) -> tuple[Expressions, list[Problem]]:
-        return read_expressions(self.loaded.macros, self.plugins.filters)
+        spec = self.loaded.partial
+        own = {} if spec is None else {"table": TableFilter(spec.tables)}
+        return read_expressions(self.loaded.macros, {**self.plugins.filters, **own})
 
     @cached_property
     def spec(self) -> Spec:
@@ -326,7 +329,7 @@ class Workspace:
         with self.database.write() as db:
             fence(db, kept.lease)
             scope = open_scope(db, self.scope_key(module, left, right), digest, fields)
-            maps = map_digests(module, self.loaded.macros)
+            maps = map_digests(module, self.loaded.macros, table_digest(self.spec))
             unapproved = unapproved_maps(db, scope, maps)
         ledger = Ledger(scope)
         for side, told in zip(Side, (module.left, module.right), strict=True):

@@ -77,6 +77,7 @@ CODES: Mapping[str, str] = {
     "written-twice": "Two maps write the same field.",
     "type-mismatch": "Values that can never become those of the other end as they are.",
     "unknown-choice": "A value that a field of choices does not take.",
+    "unknown-table": "A table, or a column of one, that the spec does not have.",
     "unpaired-choice": "A value that the source can hold and no pair translates.",
     "too-long": "Text that may be longer than the other end takes.",
     "missing-ref": "Two references are mapped without saying which module translates them.",

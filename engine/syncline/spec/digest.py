@@ -15,7 +15,9 @@ from syncline.spec.model import EnvText, FieldMap, ItemsRule, Module, Spec, Syst
 def module_digests(spec: Spec, macros: Iterable[MacroSource]) -> dict[str, str]:
     """By module: 32 hexadecimal digits that change when its maps, rules, ends, macros or its systems' options
     and declared fields do, and not with places, limits, schedules or the environment."""
-    imported = [macro.source for macro in macros]
+    imported: list[Any] = [macro.source for macro in macros]
+    if spec.tables:
+        imported.append(table_digest(spec))
     digests = {}
     for module in spec.modules.values():
         told = [
@@ -39,10 +41,17 @@ def field_digests(module: Module) -> dict[str, str]:
     return digests
 
 
-def map_digests(module: Module, macros: Iterable[MacroSource]) -> dict[str, str]:
+def table_digest(spec: Spec) -> str:
+    """A print of the values of all tables; empty without any."""
+    told = {table.name: table.rows for table in spec.tables.values()}
+    return json.dumps(told, sort_keys=True, ensure_ascii=False, default=_json) if told else ""
+
+
+def map_digests(module: Module, macros: Iterable[MacroSource], tables: str = "") -> dict[str, str]:
     """By map: 16 hexadecimal digits that change when what a pass may write through it does: all that
-    :func:`field_digests` knows, its direction and `enforce`, and the macros that its transforms can call."""
-    imported = [macro.source for macro in macros]
+    :func:`field_digests` knows, its direction and `enforce`, and the macros and tables (by their digest) that
+    its transforms can call."""
+    imported = [macro.source for macro in macros] + [tables] * bool(tables)
     digests = {}
     for fmap in module.fields.values():
         calls = any("(" in source for source in _sources(fmap.to).values())

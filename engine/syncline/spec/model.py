@@ -253,6 +253,23 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Values that correspond, row by row: by the row's name, by column. Columns are systems, or names of the
+    author's own. ``fields``: by system, the field whose values its column holds, as ``Module.Field``.
+    ``places``: of ``row.column`` and of ``fields.system``."""
+
+    name: str
+    place: Place
+    rows: Mapping[str, Mapping[str, Any]]
+    fields: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(column for row in self.rows.values() for column in row))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One client's spec. ``file``: the file that was asked for. ``transforms``: the macro files it imports,
     as written. ``modules``: the enabled and the disabled ones. ``digests``: for each module, a hash of
@@ -265,4 +282,5 @@ class Spec:
     modules: Mapping[str, Module]
     schedule: Schedule | None = None
     transforms: tuple[Expression, ...] = ()
+    tables: Mapping[str, Table] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)

@@ -28,6 +28,7 @@ from syncline.spec.model import (
     Schedule,
     Spec,
     System,
+    Table,
 )
 from syncline.spec.nearest import did_you_mean
 from syncline.spec.problems import Place, Problem, Severity
@@ -80,11 +81,13 @@ class _Parser:
     problems: list[Problem] = field(default_factory=list)
     hurt: set[str] = field(default_factory=set)
     system_names: list[str] = field(default_factory=list)
+    tables: dict[str, Table] = field(default_factory=dict)
 
     def spec(self) -> Spec:
         self._misplaced_env()
         self.system_names = self._written(("systems",))
         systems = {name: self._system(name) for name in self._entries(("systems",))}
+        self.tables = {name: self._table(name) for name in self._entries(("tables",))}
         default = self._conflicts(("conflicts",), self.system_names) or ConflictRule(
             prefer="ask", place=self.root.place
         )
@@ -107,6 +110,7 @@ class _Parser:
             modules=modules,
             schedule=self._schedule(),
             transforms=self._transforms(),
+            tables=self.tables,
         )
 
     # --- reading the tree ------------------------------------------------------------------------
@@ -282,6 +286,23 @@ class _Parser:
             for item in items
             if isinstance(item, Scalar)
         )
+
+    def _table(self, name: str) -> Table:
+        path: Path = ("tables", name)
+        rows: dict[str, dict[str, Any]] = {}
+        places: dict[str, Place] = {}
+        for row in self._entries((*path, "rows")):
+            rows[row] = {c: self._value((*path, "rows", row, c)) for c in self._entries((*path, "rows", row))}
+            places |= {f"{row}.{column}": self._at((*path, "rows", row, column)) for column in rows[row]}
+        fields = {}
+        for system in self._entries((*path, "fields")):
+            at: Path = (*path, "fields", system)
+            if system not in self.system_names:
+                self.problems.append(unknown_system(system, self.system_names, self.root, at))
+                continue
+            fields[system] = self._text(at) or ""
+            places[f"fields.{system}"] = self._at(at)
+        return Table(name=name, place=name_place(self.root, path), rows=rows, fields=fields, places=places)
 
     def _conflicts(self, path: Path, systems: Sequence[str]) -> ConflictRule | None:
         prefer = self._text((*path, "prefer"))
@@ -515,6 +536,7 @@ class _Parser:
         if key is not None and key not in self._written((*path, "each")):
             self._unknown_map(key, self._written((*path, "each")), self._at((*path, "key")))
         self._check_options(path, name)
+        values = self._values((*path, "values"), systems)
         if direction is None or any(p.severity is Severity.ERROR for p in self.problems[before:]):
             return None
         enforce = self._value((*path, "enforce")) is True
@@ -529,7 +551,7 @@ class _Parser:
             ref=self._text((*path, "ref")),
             each=each,
             key=key,
-            values=self._values((*path, "values"), systems),
+            values=values,
             enforce=enforce,
             tolerance=_decimal(self._value((*path, "tolerance"))),
             places=self._places(path),
@@ -631,6 +653,8 @@ class _Parser:
 
     def _values(self, path: Path, systems: tuple[str, str]) -> tuple[tuple[Any, Any], ...] | None:
         node = find(self.root, path)
+        if isinstance(node, Scalar) and isinstance(node.value, str):
+            return self._pairs_of_table(path, node.value, systems)
         if not isinstance(node, List):
             return None
         pairs = []
@@ -646,6 +670,26 @@ class _Parser:
                     )
             pairs.append((pair.get(systems[0]), pair.get(systems[1])))
         return tuple(pairs)
+
+    def _pairs_of_table(
+        self, path: Path, name: str, systems: tuple[str, str]
+    ) -> tuple[tuple[Any, Any], ...] | None:
+        table = self.tables.get(name)
+        if table is None:
+            near = did_you_mean(name, self._written(("tables",)), what="tables")
+            self._report(self._at(path), "unknown-table", f"this spec has no table {name}", near)
+            return None
+        lacking = [system for system in systems if system not in table.columns]
+        if lacking:
+            self._report(
+                self._at(path),
+                "unknown-table",
+                f"the table {name} has no column {lacking[0]}",
+                f"give its rows a value for {lacking[0]}",
+            )
+            return None
+        rows = table.rows.values()
+        return tuple((row.get(systems[0]), row.get(systems[1])) for row in rows)
 
     def _places(self, path: Path) -> dict[str, Place]:
         node = find(self.root, path)
