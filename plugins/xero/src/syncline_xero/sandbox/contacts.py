@@ -166,14 +166,16 @@ class Contacts:
 
     def merge_into(self, row: Row, target: Row) -> Row:
         """What a person's "merge contacts" does: the documents move, the source is archived."""
-        for invoice in self.ledger.invoices.find("contact", row["ContactID"]):
-            self.ledger.invoices.put(
-                {
-                    **invoice,
-                    "Contact": {"ContactID": target["ContactID"]},
-                    "UpdatedDateUTC": self.ledger.next_stamp(invoice["UpdatedDateUTC"]),
-                }
-            )
+        ledger = self.ledger
+        for rows in (ledger.invoices, ledger.credit_notes, ledger.quotes, ledger.purchase_orders):
+            for document in rows.find("contact", row["ContactID"]):
+                rows.put(
+                    {
+                        **document,
+                        "Contact": {"ContactID": target["ContactID"]},
+                        "UpdatedDateUTC": ledger.next_stamp(document["UpdatedDateUTC"]),
+                    }
+                )
         return self._store(
             {**row, "ContactStatus": "ARCHIVED", "MergedToContactID": target["ContactID"]}, row
         )
@@ -308,6 +310,13 @@ class Contacts:
                 sums[invoice["Type"]][0] += amount
                 if (invoice.get("DueDate") or today) < today:
                     sums[invoice["Type"]][1] += amount
+        for note in self.ledger.credit_notes.find("contact", row["ContactID"]):
+            if note["Status"] == "DELETED":
+                continue
+            kind = note["Type"].removesuffix("CREDIT")
+            kinds.add(kind)
+            if note["RemainingCredit"] and note["Status"] == "AUTHORISED":
+                sums[kind][0] -= (note["RemainingCredit"] / note["CurrencyRate"]).quantize(Decimal("0.01"))
         out = {**row, "IsCustomer": "ACCREC" in kinds, "IsSupplier": "ACCPAY" in kinds}
         if any(total for total, _ in sums.values()):
             out["Balances"] = {

@@ -1,14 +1,15 @@
 """Items: the price list.
 
-Sources: Xero API documentation, Items; its OpenAPI description 16.1. Untracked items alone: the seeded
-charts of accounts have no inventory account, so asking for a tracked item is refused as the remote
-would refuse it there.
+Sources: Xero API documentation, Items; its OpenAPI description 16.1. An inventory account together with an
+account for the cost of goods sold makes an item tracked; its stock moves with documents alone. An item whose
+stock has moved is neither deleted nor untracked.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from syncline_xero.sandbox.ledger import Ledger
@@ -74,6 +75,8 @@ class Items:
         )
 
     def delete(self, row: Row) -> None:
+        if row.get("_moved"):
+            raise Invalid("Item has transactions and is tracked, so it cannot be deleted", echo=row)
         self.rows.delete(row["ItemID"])
 
     def _store(self, row: Row, old: Row | None) -> Row:
@@ -108,8 +111,7 @@ class Items:
         for side in ("SalesDetails", "PurchaseDetails"):
             if isinstance(element.get(side), dict):
                 row[side] = self._details(row[side], element[side], places, faults)
-        if element.get("InventoryAssetAccountCode"):
-            faults.append("Inventory Asset Account must be an account of type Inventory Asset")
+        self._track(old, row, element, faults)
         if not row["IsSold"]:
             row.pop("Description", None)
             row["SalesDetails"] = {}
@@ -138,14 +140,45 @@ class Items:
             if value == "":
                 out.pop(name, None)
                 continue
-            if name == "COGSAccountCode":
-                faults.append("Cost Of Goods Sold Account must be used with an Inventory Asset Account")
-            elif name == "AccountCode" and not self.ledger.accounts.find("code", str(value)):
+            if name != "TaxType" and not self.ledger.accounts.find("code", str(value)):
                 faults.append(f"Account code '{value}' is not a valid code for this document.")
-            elif name == "TaxType" and self.ledger.tax_rates.get(str(value)) is None:
+            if name == "TaxType" and self.ledger.tax_rates.get(str(value)) is None:
                 faults.append(f"The TaxType code '{value}' does not exist.")
             out[name] = str(value)
         return out
+
+    def _track(self, old: Row, row: Row, element: Mapping[str, Any], faults: list[str]) -> None:
+        """Whether the item is tracked, which follows from its accounts."""
+        code = element.get("InventoryAssetAccountCode")
+        if code is not None:
+            if code:
+                row["InventoryAssetAccountCode"] = str(code)
+            else:
+                row.pop("InventoryAssetAccountCode", None)
+        asset, cogs = row.get("InventoryAssetAccountCode"), row["PurchaseDetails"].get("COGSAccountCode")
+        if cogs and not asset:
+            faults.append("Cost Of Goods Sold Account must be used with an Inventory Asset Account")
+        if asset and not self._is_account(asset, "INVENTORY"):
+            faults.append("Inventory Asset Account must be an account of type Inventory Asset")
+        if asset and not cogs:
+            faults.append("Inventory Asset Account must be used with a Cost Of Goods Sold Account")
+        elif asset and not self._is_account(cogs, "DIRECTCOSTS"):
+            faults.append("Cost Of Goods Sold Account must be an account of type Direct Costs")
+        if asset and row["PurchaseDetails"].get("AccountCode"):
+            faults.append("A tracked item takes a Cost Of Goods Sold Account in place of a purchase account")
+        row["IsTrackedAsInventory"] = bool(asset and cogs)
+        if row["IsTrackedAsInventory"]:
+            row.setdefault("QuantityOnHand", Decimal(0))
+            row.setdefault("TotalCostPool", Decimal("0.00"))
+        elif old["IsTrackedAsInventory"]:
+            if old.get("_moved"):
+                faults.append("Item has transactions and is tracked, so it cannot be untracked")
+            row.pop("QuantityOnHand", None)
+            row.pop("TotalCostPool", None)
+
+    def _is_account(self, code: str, kind: str) -> bool:
+        found = self.ledger.accounts.find("code", code)
+        return bool(found) and found[0]["Type"] == kind
 
     def full(self, row: Row, *, places: int = 4) -> Row:
         out = {k: v for k, v in row.items() if k[0] != "_"}

@@ -155,8 +155,39 @@ class Ledger:
                 "contact": lambda r: r["Contact"]["ContactID"],
             },
         )
+        self.credit_notes = Collection(
+            tables.table(f"{tenant}/creditnotes"),
+            "CreditNoteID",
+            {
+                "number": lambda r: (r["Type"], (r.get("CreditNoteNumber") or "").casefold()),
+                "contact": lambda r: r["Contact"]["ContactID"],
+            },
+        )
+        self.quotes = Collection(
+            tables.table(f"{tenant}/quotes"),
+            "QuoteID",
+            {
+                "number": lambda r: (None, r["QuoteNumber"].casefold()),
+                "contact": lambda r: r["Contact"]["ContactID"],
+            },
+        )
+        self.purchase_orders = Collection(
+            tables.table(f"{tenant}/purchaseorders"),
+            "PurchaseOrderID",
+            {
+                "number": lambda r: (None, r["PurchaseOrderNumber"].casefold()),
+                "contact": lambda r: r["Contact"]["ContactID"],
+            },
+        )
         self.payments = Collection(
-            tables.table(f"{tenant}/payments"), "PaymentID", {"invoice": lambda r: r["_invoice"]}
+            tables.table(f"{tenant}/payments"),
+            "PaymentID",
+            {"invoice": lambda r: r.get("_invoice"), "note": lambda r: r.get("_note")},
+        )
+        self.allocations = Collection(
+            tables.table(f"{tenant}/allocations"),
+            "AllocationID",
+            {"invoice": lambda r: r["_invoice"], "note": lambda r: r["_note"]},
         )
         self.accounts = Collection(
             tables.table(f"{tenant}/accounts"), "AccountID", {"code": lambda r: r.get("Code")}
@@ -164,6 +195,12 @@ class Ledger:
         self.tax_rates = Collection(tables.table(f"{tenant}/taxrates"), "TaxType", {})
         self.currencies = Collection(tables.table(f"{tenant}/currencies"), "Code", {})
         self.themes = Collection(tables.table(f"{tenant}/themes"), "BrandingThemeID", {})
+        self.tracking = Collection(
+            tables.table(f"{tenant}/tracking"),
+            "TrackingCategoryID",
+            {"name": lambda r: r["Name"].casefold()},
+        )
+        self.users = Collection(tables.table(f"{tenant}/users"), "UserID", {})
 
     @property
     def organisation(self) -> Row:
@@ -188,7 +225,17 @@ class Ledger:
         return text
 
     def collections(self) -> tuple[Collection, ...]:
-        return (self.contacts, self.items, self.invoices, self.payments)
+        return (
+            self.contacts,
+            self.items,
+            self.invoices,
+            self.credit_notes,
+            self.quotes,
+            self.purchase_orders,
+            self.payments,
+            self.allocations,
+            self.tracking,
+        )
 
     @contextmanager
     def all_or_nothing(self) -> Iterator[list[bool]]:

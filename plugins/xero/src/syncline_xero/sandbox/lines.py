@@ -1,4 +1,4 @@
-"""Invoice lines: defaults from the item and the account, amounts, and tax rounded line by line.
+"""Document lines: defaults from the item and the account, amounts, and tax rounded line by line.
 
 Source: Xero API documentation, Invoices and "Rounding in Xero". A line that carries the LineItemID of a
 stored one keeps what it does not send; one without is new; a stored one that is not sent is gone.
@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from syncline_xero.sandbox.ledger import Ledger
+from syncline_xero.sandbox.tracking import tracked
 from syncline_xero.sandbox.wire import CENT, ZERO_ID, Invalid, Row, money, to_decimal, to_text
 
 FOUR_PLACES = CENT / 100
@@ -36,6 +37,7 @@ class LineRules:
     amounts: str
     posting: bool
     places: int
+    discounts: bool
 
 
 def merge_lines(
@@ -71,8 +73,8 @@ def _line(
                 del line[name]
     if len(line.get("Description", "")) > 4000:
         findings.faults.append("The Description field exceeds the maximum length of 4000 characters.")
-    if isinstance(given.get("Tracking"), list) and given["Tracking"]:
-        findings.faults.append("The tracking category could not be found")
+    if isinstance(given.get("Tracking"), list):
+        line["Tracking"] = tracked(ledger, given["Tracking"], findings)
     for name in ("Quantity", "UnitAmount", "DiscountRate", "DiscountAmount"):
         if name in given:
             line[name] = to_decimal(given[name], name)
@@ -107,10 +109,11 @@ def _take_from_item(
     line["ItemCode"] = item["Code"]
     details = item["SalesDetails" if rules.sales else "PurchaseDetails"]
     text = item.get("Description" if rules.sales else "PurchaseDescription") or item.get("Name")
+    stocked = item.get("InventoryAssetAccountCode") if not rules.sales else None
     defaults = {
         "Description": text,
         "UnitAmount": details.get("UnitPrice"),
-        "AccountCode": details.get("AccountCode"),
+        "AccountCode": stocked or details.get("AccountCode"),
         "TaxType": details.get("TaxType"),
     }
     for name, value in defaults.items():
@@ -120,7 +123,7 @@ def _take_from_item(
 
 def _price(line: Row, given: Mapping[str, Any], rules: LineRules, findings: Findings) -> None:
     quantity = Decimal(line["Quantity"])
-    if not rules.sales and ("DiscountRate" in line or "DiscountAmount" in line):
+    if not rules.discounts and ("DiscountRate" in line or "DiscountAmount" in line):
         findings.faults.append("Discounts are only supported on ACCREC invoices")
     if "UnitAmount" not in line and "LineAmount" in given:
         amount = to_decimal(given["LineAmount"], "LineAmount")
@@ -152,6 +155,10 @@ def _code(ledger: Ledger, line: Row, rules: LineRules, findings: Findings) -> No
         return
     found = ledger.accounts.find("code", code)
     usable = found and found[0]["Status"] == "ACTIVE" and found[0]["Type"] != "BANK"
+    if found and found[0]["Type"] == "INVENTORY":
+        # Stock is bought and sold by its item alone.
+        items = ledger.items.find("code", str(line.get("ItemCode") or "").casefold())
+        usable = bool(items) and items[0].get("InventoryAssetAccountCode") == code
     if not usable or found[0].get("SystemAccount") in ("DEBTORS", "CREDITORS", "GST"):
         if rules.posting:
             findings.faults.append(f"Account code '{code}' is not a valid code for this document.")

@@ -36,11 +36,16 @@ class Listed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListRules:
-    """What one endpoint takes. ``narrow``: filter parameters of its own, as a predicate or ``None``;
-    ``view``: the row as expressions see it; ``search``: the fields of ``searchTerm``."""
+    """What one endpoint takes. ``always_paged``: also without ``page``; ``fixed_size``: pages of 100 and no
+    pagination object; ``where``: whether it takes one (it is not heeded else); ``narrow``: filter parameters
+    of its own, as a predicate or ``None``; ``view``: the row as expressions see it; ``search``: the fields
+    of ``searchTerm``."""
 
     shape: Shape
     paging: bool = True
+    always_paged: bool = False
+    fixed_size: bool = False
+    where: bool = True
     modified_since: bool = True
     narrow: Callable[[Request], Predicate | None] = lambda request: None
     view: Callable[[Row], Row] | None = None
@@ -75,12 +80,14 @@ def list_rows(
         ids = _select(request, rows, rules, clock, switches)
     else:
         ids = rows.cached(key, lambda: _select(request, rows, rules, clock, switches))
-    if not rules.paging or (request.one("page") is None and not summary):
+    paged = rules.always_paged or request.one("page") is not None or summary
+    if not rules.paging or not paged:
         if len(ids) > switches["high_volume"]:
             raise _too_much()
         return Listed(rows=list(rows.rows(ids)), pagination=None, summary=summary)
     page = max(1, _whole(request.one("page"), 1))
-    size = min(MAX_PAGE_SIZE, max(1, _whole(request.one("pageSize"), DEFAULT_PAGE_SIZE)))
+    asked_size = DEFAULT_PAGE_SIZE if rules.fixed_size else _whole(request.one("pageSize"), DEFAULT_PAGE_SIZE)
+    size = min(MAX_PAGE_SIZE, max(1, asked_size))
     pagination = {
         "page": page,
         "pageSize": size,
@@ -88,7 +95,8 @@ def list_rows(
         "itemCount": len(ids),
     }
     part = ids[(page - 1) * size : page * size]
-    return Listed(rows=list(rows.rows(part)), pagination=pagination, summary=summary)
+    said = None if rules.fixed_size else pagination
+    return Listed(rows=list(rows.rows(part)), pagination=said, summary=summary)
 
 
 def _select(
@@ -110,7 +118,7 @@ def _select(
     term = (request.one("searchTerm") or "").casefold()
     if term and rules.search:
         tests.append(lambda row: any(term in str(row.get(f) or "").casefold() for f in rules.search))
-    where = request.one("where")
+    where = request.one("where") if rules.where else None
     crowded = len(rows) > switches["high_volume"]
     if where:
         parsed = parse_where(where, rules.shape)

@@ -1,4 +1,4 @@
-"""The accounting endpoints of one organisation: reading, writing in both error modes, acting as a person."""
+"""The accounting endpoints of one organisation: lists, single records, writes in both error modes."""
 
 from __future__ import annotations
 
@@ -6,21 +6,35 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from syncline.connect.sandbox import Reply, Request, VirtualClock
-from syncline_xero.sandbox import contacts, invoices, items, payments
+from syncline_xero.sandbox import (
+    contacts,
+    credit_notes,
+    invoices,
+    items,
+    payments,
+    purchase_orders,
+    quotes,
+    tracking,
+)
 from syncline_xero.sandbox.contacts import Contacts
+from syncline_xero.sandbox.credit_notes import CreditNotes
+from syncline_xero.sandbox.documents import Documents, Stored
 from syncline_xero.sandbox.invoices import Invoices
 from syncline_xero.sandbox.items import Items
 from syncline_xero.sandbox.ledger import Collection, Ledger
 from syncline_xero.sandbox.listing import ListRules, csv, list_rows
 from syncline_xero.sandbox.payments import Payments
+from syncline_xero.sandbox.purchase_orders import PurchaseOrders
 from syncline_xero.sandbox.query import Predicate
+from syncline_xero.sandbox.quotes import Quotes
 from syncline_xero.sandbox.reference import (
     ACCOUNT_SHAPE,
     CURRENCY_SHAPE,
     TAX_SHAPE,
     THEME_SHAPE,
-    change_setting,
+    USER_SHAPE,
 )
+from syncline_xero.sandbox.tracking import Tracking, shown
 from syncline_xero.sandbox.wire import (
     ZERO_ID,
     Invalid,
@@ -32,7 +46,6 @@ from syncline_xero.sandbox.wire import (
     to_wire,
     validation_failed,
 )
-from syncline_xero.zones import iana_zone
 
 MAX_ELEMENTS = 500
 
@@ -55,7 +68,11 @@ class Organisation:
         self.contacts = Contacts(ledger, switches)
         self.items = Items(ledger, switches)
         self.invoices = Invoices(ledger, self.contacts, switches)
-        self.payments = Payments(ledger, self.invoices)
+        self.credit_notes = CreditNotes(ledger, self.contacts, self.invoices, switches)
+        self.quotes = Quotes(ledger, self.contacts, switches)
+        self.purchase_orders = PurchaseOrders(ledger, self.contacts, switches)
+        self.payments = Payments(ledger, self.invoices, self.credit_notes)
+        self.tracking = Tracking(ledger)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -103,6 +120,55 @@ class Organisation:
         ]
         return self._reply("Invoices", shown, found.pagination)
 
+    def list_credit_notes(self, request: Request) -> Reply:
+        rules = ListRules(
+            shape=credit_notes.SHAPE,
+            view=self.credit_notes.with_contact,
+            view_fields=frozenset({"contact.name", "contact.contactnumber"}),
+        )
+        found = list_rows(request, self.ledger.credit_notes, rules, self.clock, self.switches)
+        places = places_of(request)
+        rows = [self.credit_notes.show(r, places=places, paged=found.paged) for r in found.rows]
+        return self._reply("CreditNotes", rows, found.pagination)
+
+    def list_quotes(self, request: Request) -> Reply:
+        rules = ListRules(
+            shape=quotes.SHAPE,
+            always_paged=True,
+            fixed_size=True,
+            where=False,
+            narrow=lambda request: _by_header(request, "QuoteNumber", "ExpiryDate"),
+        )
+        found = list_rows(request, self.ledger.quotes, rules, self.clock, self.switches)
+        return self._reply("Quotes", [self.quotes.show(r, places=4) for r in found.rows], found.pagination)
+
+    def list_purchase_orders(self, request: Request) -> Reply:
+        rules = ListRules(
+            shape=purchase_orders.SHAPE,
+            always_paged=True,
+            where=False,
+            narrow=lambda request: _by_header(request, "", ""),
+        )
+        found = list_rows(request, self.ledger.purchase_orders, rules, self.clock, self.switches)
+        rows = [self.purchase_orders.show(r, places=4) for r in found.rows]
+        return self._reply("PurchaseOrders", rows, found.pagination)
+
+    def list_users(self, request: Request) -> Reply:
+        return self._list_plain(
+            request, "Users", self.ledger.users, ListRules(shape=USER_SHAPE, paging=False)
+        )
+
+    def list_tracking(self, request: Request) -> Reply:
+        archived = (request.one("includeArchived") or "").lower() == "true"
+        rules = ListRules(
+            shape=tracking.SHAPE,
+            paging=False,
+            modified_since=False,
+            narrow=lambda request: None if archived else lambda row: row["Status"] == "ACTIVE",
+        )
+        found = list_rows(request, self.ledger.tracking, rules, self.clock, self.switches)
+        return self._reply("TrackingCategories", [shown(r, archived=archived) for r in found.rows])
+
     def list_items(self, request: Request) -> Reply:
         rules = ListRules(shape=items.SHAPE, paging=False)
         found = list_rows(request, self.ledger.items, rules, self.clock, self.switches)
@@ -146,6 +212,33 @@ class Organisation:
         if row is None:
             return not_found()
         return self._reply("Invoices", [self.invoices.show(row, places=places_of(request))])
+
+    def one_credit_note(self, request: Request) -> Reply:
+        row = self.credit_notes.lookup(request.params["id"])
+        if row is None:
+            return not_found()
+        return self._reply("CreditNotes", [self.credit_notes.show(row, places=places_of(request))])
+
+    def one_quote(self, request: Request) -> Reply:
+        # By id alone: a number is asked for by the parameter QuoteNumber.
+        row = self.ledger.quotes.get(request.params["id"])
+        return not_found() if row is None else self._reply("Quotes", [self.quotes.show(row, places=4)])
+
+    def one_purchase_order(self, request: Request) -> Reply:
+        row = self.purchase_orders.lookup(request.params["id"])
+        if row is None:
+            return not_found()
+        return self._reply("PurchaseOrders", [self.purchase_orders.show(row, places=4)])
+
+    def one_user(self, request: Request) -> Reply:
+        row = self.ledger.users.get(request.params["id"])
+        return not_found() if row is None else self._reply("Users", [to_wire(row)])
+
+    def one_tracking(self, request: Request) -> Reply:
+        row = self.ledger.tracking.get(request.params["id"])
+        if row is None:
+            return not_found()
+        return self._reply("TrackingCategories", [shown(row, archived=True)])
 
     def one_item(self, request: Request) -> Reply:
         row = self.items.lookup(request.params["id"])
@@ -206,7 +299,10 @@ class Organisation:
         row = self.items.lookup(request.params["id"])
         if row is None:
             return not_found()
-        self.items.delete(row)
+        try:
+            self.items.delete(row)
+        except Invalid as fault:
+            return validation_failed([_refused("Items", "ItemID", {"ItemID": row["ItemID"]}, fault)])
         return Reply(204)
 
     def put_invoices(self, request: Request) -> Reply:
@@ -224,6 +320,102 @@ class Organisation:
         return self._write(
             request, "Invoices", lambda e: _stored(self.invoices.update(row, e, places=places)), single=True
         )
+
+    # --- credit notes, quotes and orders: alike but for their names -----------------------------------
+
+    def put_documents(self, documents: Documents, request: Request) -> Reply:
+        places, name = places_of(request), documents.sort.collection
+        return self._write(request, name, lambda e: _stored(documents.create(e, places=places)))
+
+    def post_documents(self, documents: Documents, request: Request) -> Reply:
+        places, name = places_of(request), documents.sort.collection
+        return self._write(request, name, lambda e: _stored(documents.upsert(e, places=places)))
+
+    def post_document(self, documents: Documents, request: Request) -> Reply:
+        row, places = documents.lookup(request.params["id"]), places_of(request)
+        if row is None:
+            return not_found()
+        return self._write(
+            request,
+            documents.sort.collection,
+            lambda e: _stored(documents.update(row, e, places=places)),
+            single=True,
+        )
+
+    def put_allocations(self, request: Request) -> Reply:
+        note = self.ledger.credit_notes.get(request.params["id"])
+        if note is None:
+            return not_found()
+        return self._write(
+            request,
+            "Allocations",
+            lambda e: (self.credit_notes.allocate(note["CreditNoteID"], e), ()),
+        )
+
+    def delete_allocation(self, request: Request) -> Reply:
+        note = self.ledger.credit_notes.get(request.params["id"])
+        if note is None:
+            return not_found()
+        try:
+            with self.ledger.all_or_nothing():
+                row = self.credit_notes.release(note["CreditNoteID"], request.params["allocation"])
+        except Invalid as fault:
+            return validation_failed([_refused("Allocations", "AllocationID", {}, fault)])
+        return not_found() if row is None else Reply.json(self.credit_notes.released(row))
+
+    # --- tracking categories --------------------------------------------------------------------------
+
+    def put_tracking(self, request: Request) -> Reply:
+        def apply(element: Mapping[str, Any]) -> Row:
+            return self.tracking.create(element)
+
+        return self._settings(request, "TrackingCategories", apply)
+
+    def post_tracking(self, request: Request) -> Reply:
+        row = self.ledger.tracking.get(request.params["id"])
+        if row is None:
+            return not_found()
+        return self._settings(request, "TrackingCategories", lambda e: self.tracking.update(row, e))
+
+    def delete_tracking(self, request: Request) -> Reply:
+        row = self.ledger.tracking.get(request.params["id"])
+        if row is None:
+            return not_found()
+        return self._reply("TrackingCategories", [self.tracking.delete(row)])
+
+    def put_option(self, request: Request) -> Reply:
+        row = self.ledger.tracking.get(request.params["id"])
+        if row is None:
+            return not_found()
+        return self._settings(request, "Options", lambda e: self.tracking.add_option(row, e))
+
+    def post_option(self, request: Request) -> Reply:
+        row, option = self._option(request)
+        if row is None or option is None:
+            return not_found()
+        return self._settings(request, "Options", lambda e: self.tracking.change_option(row, option, e))
+
+    def delete_option(self, request: Request) -> Reply:
+        row, option = self._option(request)
+        if row is None or option is None:
+            return not_found()
+        return self._reply("Options", [self.tracking.delete_option(row, option)])
+
+    def _option(self, request: Request) -> tuple[Row | None, Row | None]:
+        row = self.ledger.tracking.get(request.params["id"])
+        return row, None if row is None else self.tracking.option(row, request.params["option"])
+
+    def _settings(self, request: Request, name: str, apply: Callable[[Mapping[str, Any]], Row]) -> Reply:
+        """A write of one setting, which fails as a whole."""
+        elements = _elements(request, name)
+        if len(elements) != 1:
+            return bad_request(17, "PostDataInvalidException", "Exactly one element is expected")
+        try:
+            return self._reply(name, [apply(elements[0])])
+        except Invalid as fault:
+            return validation_failed([_refused(name, "TrackingCategoryID", elements[0], fault)])
+
+    # --- payments -------------------------------------------------------------------------------------
 
     def put_payments(self, request: Request) -> Reply:
         return self._write(request, "Payments", lambda e: (self.payments.create(e), ()))
@@ -250,6 +442,7 @@ class Organisation:
             return bad_request(17, "PostDataInvalidException", "Exactly one element is expected")
         per_element = not single and (request.one("summarizeErrors") or "true").lower() == "false"
         id_field = f"{name[:-1]}ID"
+        known = {documents.sort.collection: documents for documents in self._documents()}
         done: list[tuple[Row | None, Row, tuple[str, ...]]] = []
         bad: list[Row] = []
         with self.ledger.all_or_nothing() as failed:
@@ -275,7 +468,7 @@ class Organisation:
             if stored is None:
                 shown.append(refused)
                 continue
-            out = self._show_written(name, stored, places_of(request))
+            out = self._show_written(name, known.get(name), stored, places_of(request))
             if per_element:
                 out["StatusAttributeString"] = "WARNING" if warnings else "OK"
             if warnings:
@@ -283,7 +476,16 @@ class Organisation:
             shown.append(out)
         return self._reply(name, shown)
 
-    def _show_written(self, name: str, row: Row, places: int) -> Row:
+    def _documents(self) -> tuple[Documents, ...]:
+        return (self.credit_notes, self.quotes, self.purchase_orders)
+
+    def _show_written(self, name: str, documents: Documents | None, row: Row, places: int) -> Row:
+        if documents is not None:
+            return documents.show(
+                documents.rows.table.get(row[documents.sort.id_field]) or row, places=places
+            )
+        if name == "Allocations":
+            return self.credit_notes.made(row)
         if name == "Contacts":
             return self.contacts.show(row)
         if name == "Items":
@@ -292,115 +494,28 @@ class Organisation:
             return self.invoices.show(self.ledger.invoices.table.get(row["InvoiceID"]) or row, places=places)
         return self.payments.show(row)
 
-    # --- a person's hands -------------------------------------------------------------------------
 
-    def records(self, module: str) -> list[dict[str, Any]]:
-        """Rows in full, days as ``YYYY-MM-DD`` and instants as ISO text; KeyError for an unknown module."""
-        full: dict[str, tuple[Collection, Callable[[Row], Row]]] = {
-            "Contacts": (self.ledger.contacts, self.contacts.full),
-            "Items": (self.ledger.items, self.items.full),
-            "Invoices": (self.ledger.invoices, self.invoices.full),
-            "Payments": (self.ledger.payments, self.payments.full),
-            "Accounts": (self.ledger.accounts, _public),
-            "TaxRates": (self.ledger.tax_rates, _public),
-            "Currencies": (self.ledger.currencies, _public),
-            "BrandingThemes": (self.ledger.themes, _public),
-        }
-        if module == "Organisation":
-            return [_public(self.ledger.organisation)]
-        rows, show = full[module]
-        return [show(row) for row in rows.table]
-
-    def act(self, action: str, module: str, record_id: str | None, values: Mapping[str, Any]) -> Row:
-        """Raises KeyError for what does not exist, ValueError for what a person may not do."""
-        try:
-            with self.ledger.all_or_nothing():
-                return self._acted(action, module, record_id or "", values)
-        except Invalid as fault:
-            raise ValueError("; ".join(fault.messages)) from fault
-
-    def _acted(self, action: str, module: str, record_id: str, values: Mapping[str, Any]) -> Row:
-        if module == "Organisation" and action == "update":
-            zone = {"_zone": iana_zone(values["Timezone"])} if "Timezone" in values else {}
-            self.ledger.save_organisation({**self.ledger.organisation, **values, **zone})
-            return _public(self.ledger.organisation)
-        if module in ("Currencies", "TaxRates") and action in ("create", "update", "delete"):
-            return _public(change_setting(self.ledger, module, action, record_id, values))
-        if module == "Contacts":
-            return self.contacts.full(self._act_contact(action, record_id, values))
-        if module == "Items":
-            return self.items.full(self._act_item(action, record_id, values))
-        if module == "Invoices":
-            row = self._act_invoice(action, record_id, values)
-            return self.invoices.full(self.ledger.invoices.table.get(row["InvoiceID"]) or row)
-        if module == "Payments":
-            if action == "create":
-                return self.payments.full(self.payments.create(values))
-            if action == "delete":
-                return self.payments.full(self.payments.delete(_need(self.ledger.payments, record_id)))
-        raise KeyError(f"{action} {module}")
-
-    def _act_contact(self, action: str, record_id: str, values: Mapping[str, Any]) -> Row:
-        if action == "create":
-            return self.contacts.create(values)
-        row = _need(self.ledger.contacts, record_id)
-        if action == "update":
-            return self.contacts.update(row, values)
-        if action in ("archive", "restore"):
-            status = "ARCHIVED" if action == "archive" else "ACTIVE"
-            return self.contacts.update(row, {"ContactStatus": status})
-        if action == "merge":
-            return self.contacts.merge_into(row, _need(self.ledger.contacts, str(values["into"])))
-        if action == "delete":
-            raise ValueError("A contact cannot be deleted, only archived.")
-        raise KeyError(action)
-
-    def _act_item(self, action: str, record_id: str, values: Mapping[str, Any]) -> Row:
-        if action == "create":
-            return self.items.create(values, places=4)
-        row = _need(self.ledger.items, record_id)
-        if action == "update":
-            return self.items.update(row, values, places=4)
-        if action == "delete":
-            self.items.delete(row)
-            return row
-        raise KeyError(action)
-
-    def _act_invoice(self, action: str, record_id: str, values: Mapping[str, Any]) -> Row:
-        if action == "create":
-            return self.invoices.create({"Type": "ACCREC", **values}, places=4).row
-        row = _need(self.ledger.invoices, record_id)
-        if action == "update":
-            return self.invoices.update(row, values, places=4).row
-        if action == "delete":
-            status = "DELETED" if row["Status"] in ("DRAFT", "SUBMITTED") else "VOIDED"
-            return self.invoices.update(row, {"Status": status}, places=4).row
-        if action == "pay":
-            self.payments.create(
-                {
-                    "Account": {"Code": "090"},
-                    "Amount": row["AmountDue"],
-                    **values,
-                    "Invoice": {"InvoiceID": row["InvoiceID"]},
-                }
-            )
-            return row
-        raise KeyError(action)
-
-
-def _public(row: Row) -> Row:
-    return {k: v for k, v in row.items() if k[0] != "_"}
-
-
-def _need(rows: Collection, record_id: str) -> Row:
-    row = rows.get(record_id)
-    if row is None:
-        raise KeyError(record_id)
-    return row
-
-
-def _stored(stored: invoices.Stored) -> tuple[Row, tuple[str, ...]]:
+def _stored(stored: Stored) -> tuple[Row, tuple[str, ...]]:
     return stored.row, stored.warnings
+
+
+def _by_header(request: Request, number: str, expiry: str) -> Predicate | None:
+    """The filters of quotes and orders: state, number, contact, and days from and to."""
+    tests: list[Predicate] = []
+    status, owner = request.one("Status"), request.one("ContactID")
+    if status:
+        tests.append(lambda row: row["Status"] == status)
+    if owner and number:
+        tests.append(lambda row: row["Contact"]["ContactID"] == owner.lower())
+    if number and (wanted := request.one(number)):
+        tests.append(lambda row: row[number] == wanted)
+    for name in ("Date", expiry) if expiry else ("Date",):
+        first, last = request.one(f"{name}From"), request.one(f"{name}To")
+        if first:
+            tests.append(lambda row, name=name, first=first: row.get(name, "") >= first)  # type: ignore[misc]
+        if last:
+            tests.append(lambda row, name=name, last=last: row.get(name, "9") <= last)  # type: ignore[misc]
+    return (lambda row: all(test(row) for test in tests)) if tests else None
 
 
 def _elements(request: Request, name: str) -> list[Mapping[str, Any]]:
@@ -418,7 +533,13 @@ def _elements(request: Request, name: str) -> list[Mapping[str, Any]]:
     return found
 
 
-_FLAGS = {"Contacts": "HasValidationErrors", "Payments": "HasValidationErrors", "Invoices": "HasErrors"}
+_FLAGS = {
+    "Contacts": "HasValidationErrors",
+    "Payments": "HasValidationErrors",
+    "Invoices": "HasErrors",
+    "CreditNotes": "HasErrors",
+    "PurchaseOrders": "HasErrors",
+}
 
 
 def _refused(name: str, id_field: str, element: Mapping[str, Any], fault: Invalid) -> Row:

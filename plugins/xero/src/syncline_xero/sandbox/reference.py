@@ -22,6 +22,9 @@ TAX_SHAPE = shape(
     "Name TaxType Status ReportTaxType DisplayTaxRate EffectiveRate CanApplyToRevenue CanApplyToExpenses",
 )
 CURRENCY_SHAPE = shape("Currency", "Code Description")
+USER_SHAPE = shape(
+    "User", "UserID EmailAddress FirstName LastName OrganisationRole IsSubscriber UpdatedDateUTC"
+)
 THEME_SHAPE: Shape = shape("BrandingTheme", "BrandingThemeID Name SortOrder")
 
 _CURRENCIES = {
@@ -43,6 +46,7 @@ _CHART = (
     ("404", "Bank Fees", "EXPENSE", "EXPENSE", "free-purchases", "", False),
     ("453", "Office Expenses", "EXPENSE", "EXPENSE", "purchases", "", False),
     ("493", "Travel - National", "EXPENSE", "EXPENSE", "purchases", "", False),
+    ("630", "Inventory", "INVENTORY", "ASSET", "NONE", "", False),
     ("610", "Accounts Receivable", "CURRENT", "ASSET", "NONE", "DEBTORS", False),
     ("710", "Office Equipment", "FIXED", "ASSET", "purchases", "", False),
     ("800", "Accounts Payable", "CURRLIAB", "LIABILITY", "NONE", "CREDITORS", False),
@@ -83,6 +87,11 @@ _TAXES: Mapping[str, tuple[tuple[tuple[str, str, str, bool, bool], ...], Mapping
         },
     ),
 }
+_TRACKING = (
+    ("Region", ("North", "South", "East", "West")),
+    ("Department", ("Trade", "Retail", "Online")),
+)
+_USERS = (("Ada", "Marsh", "FINANCIALADVISER"), ("Bo", "Lind", "STANDARD"), ("Cy", "Oduya", "INVOICEONLY"))
 #: Xero's spelling of time zones, for the zones that made-up businesses live in
 ZONE_NAMES = {
     "Australia/Sydney": "AUSEASTERNSTANDARDTIME",
@@ -178,6 +187,36 @@ def seed_organisation(
                 "Type": "INVOICE",
                 "SortOrder": place,
                 "CreatedDateUTC": now,
+            }
+        )
+
+    for name, options in _TRACKING:
+        category = make_id(tenant, "tracking", name)
+        ledger.tracking.put(
+            {
+                "TrackingCategoryID": category,
+                "Name": name,
+                "Status": "ACTIVE",
+                "Options": [
+                    {
+                        "TrackingOptionID": make_id(tenant, "option", f"{name}/{option}"),
+                        "Name": option,
+                        "Status": "ACTIVE",
+                    }
+                    for option in options
+                ],
+            }
+        )
+    for place, (first, last, role) in enumerate(_USERS):
+        ledger.users.put(
+            {
+                "UserID": make_id(tenant, "user", place),
+                "EmailAddress": f"{first}.{last}@books.example".lower(),
+                "FirstName": first,
+                "LastName": last,
+                "IsSubscriber": place == 0,
+                "OrganisationRole": role,
+                "UpdatedDateUTC": now,
             }
         )
 

@@ -8,11 +8,13 @@ name                  default means
 rewrite               False   contact and item names are stored in capitals, spaces squeezed
 cut                   0       contact and item names are cut to so many characters, without a word
 noop_moves_updated    False   an update that changes nothing still moves UpdatedDateUTC
+stock_moves_updated   False   a move of stock counts as a change of its item
 refresh_grace         True    the previous refresh token works for 30 more minutes
 day_limit             5000    calls a day and organisation
 visibility_delay_s    0       lists without IDs show changes this many seconds late
 ignore_modified_since False   If-Modified-Since is ignored: every list is whole
-webhook_key           ""      the key of a webhook; while set, changes of contacts and invoices are delivered
+webhook_key           ""      the key of a webhook; while set, changes of contacts, invoices, bills and
+                              credit notes are delivered
 high_volume           100000  more records than this need paging and optimised fields
 ===================== ======= ====================================================================
 
@@ -40,6 +42,8 @@ from syncline.connect.sandbox import (
     World,
 )
 from syncline_xero.events import sign
+from syncline_xero.sandbox.documents import Documents
+from syncline_xero.sandbox.hands import Hands
 from syncline_xero.sandbox.ledger import Ledger
 from syncline_xero.sandbox.limits import RateLimits, too_many
 from syncline_xero.sandbox.oauth import (
@@ -64,6 +68,9 @@ _DOCUMENTS = ("accounting.invoices", "accounting.transactions")
 _SCOPES = {
     "contacts": ("accounting.contacts",),
     "invoices": _DOCUMENTS,
+    "creditnotes": _DOCUMENTS,
+    "quotes": _DOCUMENTS,
+    "purchaseorders": _DOCUMENTS,
     "items": (*_DOCUMENTS, *_SETTINGS),
     "payments": ("accounting.payments", "accounting.transactions"),
 }
@@ -92,6 +99,7 @@ class XeroSandbox(Sandbox):
             "rewrite": False,
             "cut": 0,
             "noop_moves_updated": False,
+            "stock_moves_updated": False,
             "refresh_grace": True,
             "day_limit": 5000,
             "visibility_delay_s": 0,
@@ -104,6 +112,7 @@ class XeroSandbox(Sandbox):
         self._organisations[ledger.tenant] = Organisation(ledger, self.clock, self.switches)
         ledger.contacts.listener = partial(self._deliver, ledger.tenant, "CONTACT")
         ledger.invoices.listener = partial(self._deliver, ledger.tenant, "INVOICE")
+        ledger.credit_notes.listener = partial(self._deliver, ledger.tenant, "CREDITNOTE")
 
     def _deliver(self, tenant: str, category: str, record_id: str, new: bool) -> None:
         """One event a delivery, as Xero's documents have it (Webhooks, Overview); one webhook an
@@ -112,8 +121,9 @@ class XeroSandbox(Sandbox):
         if not key:
             return
         self._events += 1
-        event = {
-            "resourceUrl": f"https://api.xero.com{API}/{category.title()}s/{record_id}",
+        place = {"CONTACT": "Contacts", "INVOICE": "Invoices", "CREDITNOTE": "CreditNotes"}[category]
+        event: dict[str, Any] = {
+            "resourceUrl": f"https://api.xero.com{API}/{place}/{record_id}",
             "resourceId": record_id,
             "eventDateUtc": self.clock.now().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
             "eventType": "CREATE" if new else "UPDATE",
@@ -121,6 +131,9 @@ class XeroSandbox(Sandbox):
             "tenantId": tenant,
             "tenantType": "ORGANISATION",
         }
+        if category == "CREDITNOTE":
+            note = self._organisations[tenant].ledger.credit_notes.table.get(record_id) or {}
+            event["data"] = {"Type": note.get("Type"), "Status": note.get("Status")}
         told = {"events": [event], "firstEventSequence": self._events, "lastEventSequence": self._events}
         body = json.dumps({**told, "entropy": uuid.uuid4().hex}).encode()
         self.deliveries.append(Delivery({"x-xero-signature": sign(key, body)}, body))
@@ -162,6 +175,13 @@ class XeroSandbox(Sandbox):
             many("GET", "/Invoices/{id}", one.one_invoice),
             many("POST", "/Invoices/{id}", one.post_invoice),
             many("POST", "/Invoices/{id}/Email", self._mail),
+            *self._paperwork("/CreditNotes", "credit_notes", one.list_credit_notes, one.one_credit_note),
+            many("PUT", "/CreditNotes/{id}/Allocations", one.put_allocations),
+            many("DELETE", "/CreditNotes/{id}/Allocations/{allocation}", one.delete_allocation),
+            *self._paperwork("/Quotes", "quotes", one.list_quotes, one.one_quote),
+            *self._paperwork(
+                "/PurchaseOrders", "purchase_orders", one.list_purchase_orders, one.one_purchase_order
+            ),
             many("GET", "/Payments", one.list_payments),
             many("PUT", "/Payments", one.put_payments),
             many("POST", "/Payments", one.post_payments),
@@ -175,6 +195,31 @@ class XeroSandbox(Sandbox):
             many("GET", "/BrandingThemes", one.list_themes),
             many("GET", "/BrandingThemes/{id}", one.one_theme),
             many("GET", "/Organisation", one.show_organisation),
+            many("GET", "/Users", one.list_users),
+            many("GET", "/Users/{id}", one.one_user),
+            many("GET", "/TrackingCategories", one.list_tracking),
+            many("PUT", "/TrackingCategories", one.put_tracking),
+            many("GET", "/TrackingCategories/{id}", one.one_tracking),
+            many("POST", "/TrackingCategories/{id}", one.post_tracking),
+            many("DELETE", "/TrackingCategories/{id}", one.delete_tracking),
+            many("PUT", "/TrackingCategories/{id}/Options", one.put_option),
+            many("POST", "/TrackingCategories/{id}/Options/{option}", one.post_option),
+            many("DELETE", "/TrackingCategories/{id}/Options/{option}", one.delete_option),
+        ]
+
+    def _paperwork(self, path: str, name: str, listed: Handle, single: Handle) -> list[Route]:
+        """The endpoints that credit notes, quotes and purchase orders have alike."""
+
+        def of(organisation: Organisation) -> Documents:
+            documents: Documents = getattr(organisation, name)
+            return documents
+
+        return [
+            self._accounting("GET", path, listed),
+            self._accounting("PUT", path, lambda o, request: o.put_documents(of(o), request)),
+            self._accounting("POST", path, lambda o, request: o.post_documents(of(o), request)),
+            self._accounting("GET", f"{path}/{{id}}", single),
+            self._accounting("POST", f"{path}/{{id}}", lambda o, request: o.post_document(of(o), request)),
         ]
 
     def _accounting(self, method: str, template: str, handle: Handle) -> Route:
@@ -294,14 +339,14 @@ class XeroSandbox(Sandbox):
     def records(self, module: str) -> list[dict[str, Any]]:
         with self.lock:
             organisation, name = self._addressed(module)
-            return organisation.records(name)
+            return Hands(organisation).records(name)
 
     def act(
         self, action: str, module: str, record_id: str | None, values: Mapping[str, Any]
     ) -> dict[str, Any]:
         with self.lock:
             organisation, name = self._addressed(module)
-            row = organisation.act(action, name, record_id, values)
+            row = Hands(organisation).act(action, name, record_id, values)
             self.tables.save()
             return row
 

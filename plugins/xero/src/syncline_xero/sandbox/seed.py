@@ -251,7 +251,7 @@ def _pay(
             "_created": when,
         }
     )
-    books.settle_payments(invoice_id)
+    books.settle(invoice_id)
     row = ledger.invoices.get(invoice_id)
     if row is not None:
         ledger.invoices.put({**row, "UpdatedDateUTC": when})

@@ -128,6 +128,9 @@ _DAYS = {
     "ExpectedPaymentDate": "ExpectedPaymentDateString",
     "PlannedPaymentDate": "PlannedPaymentDateString",
     "FullyPaidOnDate": "",
+    "ExpiryDate": "ExpiryDateString",
+    "DeliveryDate": "DeliveryDateString",
+    "ExpectedArrivalDate": "ExpectedArrivalDateString",
     "PeriodLockDate": "",
     "EndOfYearLockDate": "",
 }
