@@ -6,7 +6,7 @@ first modified-since read after seeding finds nothing new.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -14,11 +14,13 @@ from typing import Any
 
 from syncline.connect.sandbox import Company, Invoice, Product, Tables, VirtualClock, World
 from syncline_xero.sandbox.contacts import ADDRESS_TYPES, PHONE_TYPES, Contacts
+from syncline_xero.sandbox.credit_notes import CreditNotes
 from syncline_xero.sandbox.invoices import Invoices
 from syncline_xero.sandbox.ledger import Ledger
 from syncline_xero.sandbox.lines import totals
 from syncline_xero.sandbox.payments import seeded_amount
 from syncline_xero.sandbox.reference import make_id, seed_organisation, tax_types
+from syncline_xero.sandbox.seed_documents import Paperwork
 from syncline_xero.sandbox.wire import Row, money, stamp
 
 _STATUS = {
@@ -77,8 +79,8 @@ def seed_other(tables: Tables, clock: VirtualClock, tenant: str, world: World) -
 def _fill(
     ledger: Ledger,
     world: World,
-    companies: Iterable[Company],
-    products: Iterable[Product],
+    companies: Sequence[Company],
+    products: Sequence[Product],
     invoices: Iterable[Invoice],
 ) -> None:
     start = ledger.clock.now() - timedelta(days=90)
@@ -93,11 +95,14 @@ def _fill(
     for product in products:
         if product.in_books:
             ledger.items.put(_item(ledger.tenant, product, country, at(product.key, 1)))
-    books = Invoices(ledger, Contacts(ledger, _PLAIN), _PLAIN)
+    contacts = Contacts(ledger, _PLAIN)
+    books = Invoices(ledger, contacts, _PLAIN)
+    notes = CreditNotes(ledger, contacts, books, _PLAIN)
     names = {p.key: p for p in world.products}
     for invoice in invoices:
         if invoice.in_books:
             _put_invoice(ledger, books, invoice, names, country, at(invoice.key, 2))
+    Paperwork(ledger, world, books, notes, at).put(companies, products)
     about = dict(ledger.organisation)
     numbers = [int(tail) for i in world.invoices if (tail := i.number.rpartition("-")[2]).isdigit()]
     about["_next_invoice"] = max(numbers, default=0) + 1
