@@ -270,7 +270,7 @@ def test_items_are_deleted_one_by_one(remote: Remote, session: Session) -> None:
     assert remote.sandbox.records("Items") == []
 
 
-def test_deleting_invoices_ends_them_by_their_state(remote: Remote, session: Session, customer: str) -> None:
+def test_voiding_invoices_ends_them_by_their_state(remote: Remote, session: Session, customer: str) -> None:
     states = ("DRAFT", "SUBMITTED", "AUTHORISED", "AUTHORISED", "DRAFT")
     made = session.write(
         "Invoices", [create(f"k{i}", **sale(customer, Status=s)) for i, s in enumerate(states)]
@@ -279,7 +279,7 @@ def test_deleting_invoices_ends_them_by_their_state(remote: Remote, session: Ses
     remote.sandbox.act("pay", "Invoices", ids[3], {})
     remote.sandbox.act("delete", "Invoices", ids[4], {})
     remote.calls()
-    writes = [Write(kind=WriteKind.DELETE, key=f"d{i}", id=i) for i in (*ids, ZERO)]
+    writes = [Write(kind=WriteKind.VOID, key=f"d{i}", id=i) for i in (*ids, ZERO)]
     outcomes = session.write("Invoices", writes)
     assert remote.calls() == {"GET /Invoices": 1, "POST /Invoices": 1}
     done = OutcomeKind.DONE

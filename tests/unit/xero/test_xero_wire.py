@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from syncline.connect import Item, Items, RemoteModule, RemoteProtocolError, State, Write, WriteKind
-from syncline_xero.catalogue import ACCOUNTS, CONTACTS, INVOICES, ITEMS, TAX_RATES
+from syncline_xero.catalogue import CATALOGUE, CONTACTS, ITEMS
+from syncline_xero.documents import INVOICES
+from syncline_xero.lookups import ACCOUNTS, TAX_RATES
 from syncline_xero.cursor import Cursor, parse_cursor
 from syncline_xero.hosts import hosts_of
 from syncline_xero.locks import PAID_EDITABLE, lock_of
@@ -92,7 +94,7 @@ def test_instants(text: str, instant: datetime) -> None:
         (CONTACTS, {"ContactID": "c", "ContactStatus": "ACTIVE"}, State.LIVE),
         (CONTACTS, {"ContactID": "c", "ContactStatus": "ARCHIVED"}, State.ARCHIVED),
         (CONTACTS, {"ContactID": "c", "ContactStatus": "GDPRREQUEST"}, State.ARCHIVED),
-        (INVOICES, {"InvoiceID": "i", "Status": "VOIDED"}, State.LIVE),
+        (INVOICES, {"InvoiceID": "i", "Status": "VOIDED"}, State.VOIDED),
         (INVOICES, {"InvoiceID": "i", "Status": "DELETED"}, State.DELETED),
         (ACCOUNTS, {"AccountID": "a", "Status": "ARCHIVED"}, State.ARCHIVED),
         (ITEMS, {"ItemID": "x", "Code": "C"}, State.LIVE),
@@ -116,7 +118,13 @@ def test_without_a_stamp_the_content_is_the_version() -> None:
         ("Invoices", {"Status": "DRAFT"}, None, None, frozenset()),
         ("Invoices", {"Status": "AUTHORISED", "AmountPaid": Decimal("0.00")}, None, None, frozenset()),
         ("Invoices", {"Status": "AUTHORISED", "AmountPaid": 1}, None, "part paid", PAID_EDITABLE),
-        ("Invoices", {"Status": "AUTHORISED", "AmountCredited": 1}, None, "part paid", PAID_EDITABLE),
+        (
+            "Invoices",
+            {"Status": "AUTHORISED", "AmountCredited": 1},
+            None,
+            "part paid",
+            PAID_EDITABLE - {"Contact"},
+        ),
         ("Invoices", {"Status": "PAID", "AmountPaid": 1}, None, "is paid", PAID_EDITABLE),
         ("Invoices", {"Status": "VOIDED"}, None, "voided", frozenset()),
         ("Invoices", {"Status": "DELETED"}, None, "deleted", frozenset()),
@@ -145,7 +153,9 @@ def test_without_a_stamp_the_content_is_the_version() -> None:
 def test_locks(
     module: str, values: dict[str, Any], lock_until: str | None, reason: str | None, editable: frozenset[str]
 ) -> None:
-    lock = lock_of(module, values, lock_until)
+    kind = CATALOGUE.module(module)
+    assert kind is not None
+    lock = lock_of(kind, values, {}, lock_until)
     if reason is None:
         assert lock is None
     else:

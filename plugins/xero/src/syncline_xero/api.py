@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from syncline.connect import (
     Connection,
@@ -18,10 +19,8 @@ from syncline.connect import (
 )
 from syncline_xero.faults import call_error
 from syncline_xero.hosts import Hosts, hosts_of
-from syncline_xero.wire import collection_of, read_instant
-
-#: modules whose unit prices have two places unless four are asked for
-_UNIT_PRICED = {"Items", "Invoices"}
+from syncline_xero.kinds import KINDS
+from syncline_xero.wire import read_instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +73,13 @@ class Api:
             raise self._closed(reply, f"{method} {path.split('/')[1]}")
         return reply
 
+    def get_one(self, module: str, record_id: str) -> Mapping[str, Any] | None:
+        """One record by its own address, ``None`` when Xero has none of this id in the module."""
+        kind = KINDS[module]
+        listing = self.get_list(module, path=f"/{kind.path}/{quote(record_id, safe='')}")
+        rows = listing.rows if listing is not None else ()
+        return next((row for row in rows if kind.type in (None, row.get("Type"))), None)
+
     def get_list(
         self,
         module: str,
@@ -84,11 +90,12 @@ class Api:
     ) -> Listing | None:
         """One page of a module, or ``None`` for a 404. ``since``: ISO UTC, for If-Modified-Since."""
         asked = {**(params or {})}
-        if module in _UNIT_PRICED:
+        kind = KINDS[module]
+        if kind.four_places:
             asked["unitdp"] = "4"
         reply = self.send(
             "GET",
-            path or f"/{module}",
+            path or f"/{kind.path}",
             params=asked,
             headers={"If-Modified-Since": since} if since else None,
         )
@@ -134,7 +141,7 @@ class Api:
 def listing_of(reply: HttpReply, module: str) -> Listing:
     """The envelope of a 200; raises RemoteProtocolError for anything else that claims to be one."""
     body = reply.json()
-    rows = body.get(collection_of(module)) if isinstance(body, dict) else None
+    rows = body.get(KINDS[module].listed) if isinstance(body, dict) else None
     stamp = body.get("DateTimeUTC") if isinstance(body, dict) else None
     if not isinstance(rows, list) or not isinstance(stamp, str):
         raise RemoteProtocolError(

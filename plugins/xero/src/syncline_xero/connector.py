@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from syncline.connect.sandbox import Sandbox, SandboxSettings
 
 #: Granular scopes, the only ones that applications made since 2 March 2026 may ask for (Xero API
-#: documentation, OAuth 2.0 scopes). Items come with the invoices.
+#: documentation, OAuth 2.0 scopes). Items, credit notes, quotes and purchase
+#: orders come with the invoices; currencies, taxes, accounts, tracking, themes and users are settings.
 DEFAULT_SCOPES = (
     "offline_access",
     "openid",
@@ -31,7 +32,7 @@ DEFAULT_SCOPES = (
     "email",
     "accounting.contacts",
     "accounting.invoices",
-    "accounting.payments.read",
+    "accounting.payments",
     "accounting.settings.read",
 )
 _IDENTITY_SCOPES = {"offline_access", "openid", "profile", "email"}

@@ -2,8 +2,8 @@
 
 Source: Xero API documentation, Webhooks: the header ``x-xero-signature`` is the base64 of the HMAC-SHA256
 of the raw body under the webhook's key. The key belongs to the application, and so does its one webhook,
-which tells of every connected organisation. Contacts and invoices alone have events; archiving comes as an
-update.
+which tells of every connected organisation. Contacts, invoices with bills, and credit notes alone have
+events; archiving comes as an update.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ import msgspec
 
 from syncline.connect import Event, EventRefused, Organisation
 
-_MODULES = {"CONTACT": "Contacts", "INVOICE": "Invoices"}
+#: An event of an invoice does not say whether it is a sale or a bill; the one that has no such record reads
+#: nothing.
+_MODULES: Mapping[str, tuple[str, ...]] = {
+    "CONTACT": ("Contacts",),
+    "INVOICE": ("Invoices", "Bills"),
+    "CREDITNOTE": ("CreditNotes", "SupplierCredits"),
+}
+_BY_TYPE = {"ACCRECCREDIT": ("CreditNotes",), "ACCPAYCREDIT": ("SupplierCredits",)}
 
 
 def sign(key: str, body: bytes) -> str:
@@ -43,15 +50,16 @@ def read_events(key: str, organisation: Organisation, headers: Mapping[str, str]
     except msgspec.DecodeError as error:
         raise EventRefused("the delivery is signed, but is not JSON") from error
     rows = told.get("events") if isinstance(told, dict) else None
-    found = [_event(row, organisation) for row in rows or () if isinstance(row, dict)]
-    return [event for event in found if event is not None]
+    return [event for row in rows or () if isinstance(row, dict) for event in _events(row, organisation)]
 
 
-def _event(row: Mapping[str, Any], organisation: Organisation) -> Event | None:
-    module = _MODULES.get(str(row.get("eventCategory")))
+def _events(row: Mapping[str, Any], organisation: Organisation) -> list[Event]:
+    modules = _MODULES.get(str(row.get("eventCategory")), ())
+    data = row.get("data")
+    if isinstance(data, Mapping):
+        modules = _BY_TYPE.get(str(data.get("Type")), modules)
     record = str(row.get("resourceId") or "").lower()
-    ours = str(row.get("tenantId") or "").lower() == organisation.id.lower()
-    if module is None or not record or not ours:
-        return None
+    if not record or str(row.get("tenantId") or "").lower() != organisation.id.lower():
+        return []
     mark = f"{record} {row.get('eventDateUtc')} {row.get('eventType')}"
-    return Event(module=module, record=record, id=mark)
+    return [Event(module=module, record=record, id=mark) for module in modules]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from syncline.connect import (
@@ -65,20 +65,27 @@ class XeroSession(Session):
         )
 
     def discover(self) -> Catalogue:
-        def column(module: str, name: str) -> list[str]:
+        def rows(module: str) -> list[Mapping[str, Any]]:
             listing = self._api.get_list(module)
-            rows = listing.rows if listing is not None else ()
-            live = [r for r in rows if r.get("Status", "ACTIVE") == "ACTIVE" and r.get(name)]
-            return [str(r[name]) for r in live]
+            return _active(listing.rows if listing is not None else ())
 
+        def column(module: str, name: str) -> list[str]:
+            return [str(r[name]) for r in rows(module) if r.get(name)]
+
+        accounts = rows("Accounts")
         return with_choices(
             currencies=column("Currencies", "Code"),
             tax_types=column("TaxRates", "TaxType"),
-            accounts=column("Accounts", "Code"),
+            accounts=[str(r["Code"]) for r in accounts if r.get("Code")],
+            paying=[str(r["Code"]) for r in accounts if r.get("Code") and _takes_payments(r)],
+            tracking={
+                str(r["Name"]): [str(o["Name"]) for o in _active(r.get("Options") or ())]
+                for r in rows("TrackingCategories")
+            },
         )
 
     def read(self, module: str, cursor: str | None, fields: frozenset[str]) -> Iterator[Page]:
-        return read_pages(self._api, _module(module), cursor, self._lock_until)
+        return read_pages(self._api, _module(module), cursor, self._lock_until, fields)
 
     def read_ids(self, module: str, ids: Sequence[str], fields: frozenset[str]) -> Sequence[Record]:
         return read_by_ids(self._api, _module(module), ids, self._lock_until)
@@ -118,6 +125,14 @@ class XeroSession(Session):
             yield f"the organisation's status is {raw['OrganisationStatus']}"
         if self._lock_until:
             yield f"the books are locked up to {self._lock_until}: older approved invoices stay as they are"
+
+
+def _active(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [r for r in rows if r.get("Status", "ACTIVE") == "ACTIVE"]
+
+
+def _takes_payments(account: Mapping[str, Any]) -> bool:
+    return bool(account.get("Type") == "BANK" or account.get("EnablePaymentsToAccount"))
 
 
 def _module(name: str) -> RemoteModule:

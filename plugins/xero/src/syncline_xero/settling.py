@@ -8,24 +8,21 @@ what was sent; one that existed before and differs is not claimed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from syncline.connect import Outcome, OutcomeKind, Record, RemoteModule, SentWrite
+from syncline_xero.allocating import allocate, wants_allocations
 from syncline_xero.api import Api
 from syncline_xero.cursor import OVERLAP, Cursor, parse_cursor
+from syncline_xero.kinds import KINDS
 from syncline_xero.reading import read_pages
 from syncline_xero.wire import write_element
 
 #: How far before the call its record may be stamped: two clocks disagree a little.
 SLACK = timedelta(seconds=120)
-#: By which value a create is recognised, in this order; a module without any is compared as a whole.
-_KEYS = {
-    "Contacts": ("ContactNumber", "Name"),
-    "Items": ("Code",),
-    "Invoices": ("InvoiceNumber",),
-}
 #: What Xero computes, fills in or drops: no ground for saying that a record is not ours.
 _NOT_TELLING = {"TaxAmount", "CurrencyRate", "AccountCode", "TaxType", "Status", "Type", "SentToContact"}
 #: Lists with one entry a type, of which a write names some.
@@ -49,8 +46,20 @@ def settle_creates(
             continue
         # Two creates that look alike are two records: each is claimed once.
         del free[ours.id]
-        outcomes.append(Outcome(kind=OutcomeKind.DONE, id=ours.id, version=ours.version, record=ours))
+        outcomes.append(_found(api, module, one, ours, lock_until))
     return outcomes
+
+
+def _found(api: Api, module: RemoteModule, one: SentWrite, ours: Record, lock_until: str | None) -> Outcome:
+    """A create that was carried out; one of a credit note is finished, since setting it off is a call of its
+    own that may never have been sent."""
+    found = Outcome(kind=OutcomeKind.DONE, id=ours.id, version=ours.version, record=ours)
+    if not wants_allocations(one.write):
+        return found
+    outcome = allocate(api, module, one.write, ours.id, lock_until)
+    if outcome.kind is OutcomeKind.DONE or outcome.kind is OutcomeKind.UNKNOWN:
+        return outcome
+    return replace(found, warnings=(f"not set off: {outcome.message}",))
 
 
 def _recent(api: Api, module: RemoteModule, sent_at: datetime, lock_until: str | None) -> list[Record]:
@@ -80,7 +89,9 @@ def _changed_since(
 
 
 def _is_ours(module: str, element: Mapping[str, Any], record: Record) -> bool:
-    for key in _KEYS[module]:
+    if module == "Payments" and _plain(element.get("Reference")) != _plain(record.values.get("Reference")):
+        return False
+    for key in KINDS[module].known_by:
         if element.get(key):
             if _plain(element[key]) != _plain(record.values.get(key)):
                 return False

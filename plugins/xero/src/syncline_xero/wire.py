@@ -29,31 +29,19 @@ from syncline.connect import (
     Write,
     WriteKind,
 )
+from syncline_xero.aliases import from_wire
 from syncline_xero.catalogue import CATALOGUE
+from syncline_xero.documents import DOCUMENTS
+from syncline_xero.kinds import KINDS
 from syncline_xero.locks import lock_of
 
 _MS_DATE = re.compile(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/")
-_ID_FIELDS = {
-    "Contacts": "ContactID",
-    "Items": "ItemID",
-    "Invoices": "InvoiceID",
-    "Currencies": "Code",
-    "TaxRates": "TaxType",
-    "Accounts": "AccountID",
-    "Organisation": "OrganisationID",
-}
-_KEY_FIELDS = {"Items": "Code", "TaxRates": "TaxType", "Accounts": "Code", "Currencies": "Code"}
 #: Numbers that are taken away by writing zero; others cannot be emptied.
 _ZERO_CLEARS = {"DiscountRate", "DiscountAmount"}
 
 
 def id_field(module: str) -> str:
-    return _ID_FIELDS[module]
-
-
-def collection_of(module: str) -> str:
-    """The name of the list in an answer."""
-    return "Organisations" if module == "Organisation" else module
+    return KINDS[module].id
 
 
 # --- reading ---------------------------------------------------------------------------------------
@@ -77,6 +65,11 @@ def instant_text(instant: datetime) -> str:
 
 
 Reader = Callable[[Any], Any]
+#: Documents that stay when they are ended, and what their state then says.
+_ENDING = {m.name for m in DOCUMENTS}
+_ENDED = {"VOIDED": State.VOIDED, "DELETED": State.DELETED}
+#: Settings that are put away.
+_ARCHIVING = {"Accounts", "TrackingCategories"}
 
 
 def make_reader(fields: Iterable[Field]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
@@ -130,7 +123,7 @@ _READERS = {module.name: make_reader(module.fields) for module in CATALOGUE.modu
 def read_row(module: str, raw: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a row of a list; raises RemoteProtocolError for one of another shape."""
     try:
-        return _READERS[module](raw)
+        return _READERS[module](from_wire(module, raw))
     except (AttributeError, TypeError, ArithmeticError) as error:
         raise RemoteProtocolError(f"Xero sent one of the {module} in a shape that it never has") from error
 
@@ -143,11 +136,11 @@ def read_record(module: RemoteModule, raw: Mapping[str, Any], lock_until: str | 
     record_id = raw.get(id_field(module.name))
     if not record_id:
         raise RemoteProtocolError(f"Xero sent one of the {module.name} without its id")
-    key = _KEY_FIELDS.get(module.name)
-    lock: Lock | None = lock_of(module.name, values, lock_until)
+    key = KINDS[module.name].key
+    lock: Lock | None = lock_of(module, values, raw, lock_until)
     return Record(
         id=str(record_id),
-        version=instant_text(modified) if modified else _content_hash(values),
+        version=_version(module.name, values, modified),
         values=values,
         state=_state(module.name, values),
         modified=modified,
@@ -161,11 +154,21 @@ def read_record(module: RemoteModule, raw: Mapping[str, Any], lock_until: str | 
 def _state(module: str, values: Values) -> State:
     if module == "Contacts" and values.get("ContactStatus") in ("ARCHIVED", "GDPRREQUEST"):
         return State.ARCHIVED
-    if module == "Invoices" and values.get("Status") == "DELETED":
-        return State.DELETED
-    if module == "Accounts" and values.get("Status") == "ARCHIVED":
+    if module in _ENDING:
+        return _ENDED.get(str(values.get("Status")), State.LIVE)
+    if module in _ARCHIVING and values.get("Status") == "ARCHIVED":
         return State.ARCHIVED
     return State.LIVE
+
+
+def _version(module: str, values: Values, modified: datetime | None) -> str:
+    """The stamp of the last change; with the stock of a tracked item, since that moves without the stamp."""
+    if modified is None:
+        return _content_hash(values)
+    if module == "Items" and values.get("IsTrackedAsInventory"):
+        on_hand, pool = (Decimal(values.get(n) or 0) for n in ("QuantityOnHand", "TotalCostPool"))
+        return f"{instant_text(modified)} {on_hand.normalize():f} {pool.normalize():f}"
+    return instant_text(modified)
 
 
 def _content_hash(values: Values) -> str:
@@ -177,15 +180,17 @@ def _content_hash(values: Values) -> str:
 
 
 def write_element(module: RemoteModule, write: Write) -> dict[str, Any]:
-    """One element of a PUT or POST body."""
+    """One element of a PUT or POST body, without allocations: those are calls of their own."""
     creating = write.kind is WriteKind.CREATE
-    element = write_values(module.fields, write.values, creating=creating)
+    values = {name: value for name, value in write.values.items() if name != "Allocations"}
+    element = write_values(module.fields, values, creating=creating)
+    kind = KINDS[module.name]
     if module.name == "Contacts":
         _complete_contact(element)
-    if module.name == "Invoices" and creating:
-        element["Type"] = "ACCREC"
+    if kind.type is not None and creating:
+        element["Type"] = kind.type
     if write.id is not None:
-        element[id_field(module.name)] = write.id
+        element[kind.id] = write.id
     if write.kind is WriteKind.ARCHIVE:
         element["ContactStatus"] = "ARCHIVED"
     elif write.kind is WriteKind.RESTORE:

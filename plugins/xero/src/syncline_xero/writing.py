@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
 
 from syncline.connect import (
     AnswerLost,
     HttpReply,
+    Items,
     Outcome,
     OutcomeKind,
     RemoteError,
@@ -24,14 +25,14 @@ from syncline.connect import (
     Write,
     WriteKind,
 )
+from syncline_xero.aliases import PAID_THINGS, to_wire
+from syncline_xero.allocating import allocate, wants_allocations
 from syncline_xero.api import Api, listing_of
-from syncline_xero.catalogue import ITEMS
+from syncline_xero.completing import complete_updates
+from syncline_xero.ending import delete_singly, gone, plan_endings
 from syncline_xero.faults import ZERO_ID, call_error, messages_of, refused, said_by, warnings_of
-from syncline_xero.reading import read_by_ids
+from syncline_xero.kinds import KINDS
 from syncline_xero.wire import id_field, read_record, write_element
-
-_NATURAL_KEYS = {"Contacts": "Name", "Items": "Code", "Invoices": "InvoiceNumber"}
-_DELETABLE = {"DRAFT": "DELETED", "SUBMITTED": "DELETED", "AUTHORISED": "VOIDED"}
 
 
 def write_batch(
@@ -40,17 +41,75 @@ def write_batch(
     """One outcome per write, in order. Raises the errors of a call that certainly stored nothing."""
     if not writes:
         return []
-    if writes[0].kind is WriteKind.DELETE:
-        if module.name == "Items":
-            return [_delete_item(api, write, place) for place, write in enumerate(writes)]
-        return _end_invoices(api, module, writes, lock_until)
+    kind = writes[0].kind
+    if kind is WriteKind.DELETE and module.name in ("Items", "Payments"):
+        return delete_singly(api, module, writes, lock_until)
+    if kind in (WriteKind.DELETE, WriteKind.VOID):
+        settled, sent = plan_endings(api, module, writes, lock_until)
+    else:
+        settled, sent = _unsendable(module, writes)
+        sent, gone_keys = complete_updates(api, module, sent, lock_until)
+        settled |= {write.key: gone(write) for write in writes if write.key in gone_keys}
     # Sent in the order of their keys, so that the same set is the same request whoever ordered it.
-    order = sorted(range(len(writes)), key=lambda i: writes[i].key)
-    outcomes = _send(api, module, [writes[i] for i in order], lock_until)
-    back: list[Outcome | None] = [None] * len(writes)
-    for place, outcome in zip(order, outcomes, strict=True):
-        back[place] = outcome
-    return [outcome for outcome in back if outcome is not None]
+    sent.sort(key=lambda write: write.key)
+    posted = [write for write in sent if set(write.values) != {"Allocations"}]
+    if posted:
+        for write, outcome in zip(posted, _send(api, module, posted, lock_until), strict=True):
+            settled[write.key] = outcome
+    for write in sent:
+        if wants_allocations(write):
+            settled[write.key] = _set_off(api, module, write, settled.get(write.key), lock_until)
+    return [settled[write.key] for write in writes]
+
+
+def _unsendable(module: RemoteModule, writes: Sequence[Write]) -> tuple[dict[str, Outcome], list[Write]]:
+    """By key the outcomes of writes that Xero would certainly refuse or could only do by half."""
+    settled: dict[str, Outcome] = {}
+    sent: list[Write] = []
+    for write in writes:
+        why = ""
+        if write.kind is WriteKind.UPDATE and not module.capabilities.update_batch:
+            why, code, field = "Xero never changes a payment: delete it and make another", "immutable", None
+        elif module.name == "Payments" and sum(bool(write.values.get(n)) for n in PAID_THINGS) != 1:
+            why = "a payment is of one invoice, bill or credit note"
+            code, field = "document", "Invoice"
+        elif write.kind is WriteKind.CREATE and _allocated_draft(write):
+            why, code, field = "Xero sets off approved credit notes alone", "not-approved", "Allocations"
+        if why:
+            settled[write.key] = Outcome(
+                kind=OutcomeKind.REFUSED, id=write.id, message=why, code=code, field=field
+            )
+        else:
+            sent.append(write)
+    return settled, sent
+
+
+def _allocated_draft(write: Write) -> bool:
+    wanted = write.values.get("Allocations")
+    some = bool(wanted.items) if isinstance(wanted, Items) else bool(wanted)
+    return some and write.values.get("Status") != "AUTHORISED"
+
+
+def _set_off(
+    api: Api, module: RemoteModule, write: Write, written: Outcome | None, lock_until: str | None
+) -> Outcome:
+    """Carry out the allocations of a write whose note is there; of a note just made, a refusal is a warning,
+    since the note itself stands."""
+    if written is not None and (written.kind is not OutcomeKind.DONE or written.id is None):
+        return written
+    note_id = str(written.id if written is not None else write.id)
+    if written is None:
+        return allocate(api, module, write, note_id, lock_until)
+    try:
+        outcome = allocate(api, module, write, note_id, lock_until)
+    except RemoteError as error:
+        outcome = Outcome(kind=OutcomeKind.UNKNOWN, id=note_id, message=error.what)
+    if write.kind is WriteKind.CREATE and outcome.kind in (OutcomeKind.RETRY, OutcomeKind.UNKNOWN):
+        # Made, but not yet set off: what looks for the note afterwards sets it off.
+        return replace(outcome, kind=OutcomeKind.UNKNOWN)
+    if write.kind is WriteKind.CREATE and outcome.kind is not OutcomeKind.DONE:
+        return replace(written, warnings=(*written.warnings, f"not set off: {outcome.message}"))
+    return replace(outcome, warnings=(*written.warnings, *outcome.warnings))
 
 
 def batch_key(writes: Sequence[Write]) -> str:
@@ -60,7 +119,7 @@ def batch_key(writes: Sequence[Write]) -> str:
 
 
 def _send(api: Api, module: RemoteModule, writes: Sequence[Write], lock_until: str | None) -> list[Outcome]:
-    elements = [write_element(module, write) for write in writes]
+    elements = [to_wire(module.name, write_element(module, write)) for write in writes]
     return _exchange(api, module, writes, elements, lock_until)
 
 
@@ -71,16 +130,17 @@ def _exchange(
     elements: Sequence[Mapping[str, Any]],
     lock_until: str | None,
 ) -> list[Outcome]:
+    kind = KINDS[module.name]
     params = {"summarizeErrors": "false"}
-    if module.name != "Contacts":
+    if kind.four_places:
         params["unitdp"] = "4"
     try:
         reply = api.send(
             "PUT" if writes[0].kind is WriteKind.CREATE else "POST",
-            f"/{module.name}",
+            f"/{kind.path}",
             params=params,
             headers={"Idempotency-Key": batch_key(writes)},
-            json={module.name: list(elements)},
+            json={kind.listed: list(elements)},
         )
     except AnswerLost as lost:
         return [_unknown(write, lost.what) for write in writes]
@@ -150,8 +210,8 @@ def _answers(module: str, element: Mapping[str, Any], row: Mapping[str, Any]) ->
         return given in (None, ZERO_ID) or str(given).lower() == str(wanted).lower()
     if messages_of(row):
         return True
-    key = _NATURAL_KEYS[module]
-    if key not in element:
+    key = KINDS[module].number
+    if key is None or key not in element:
         return True
     return _folded(element[key]) == _folded(row.get(key))
 
@@ -181,76 +241,3 @@ def _open(reply: HttpReply) -> bool:
 
 def _unknown(write: Write, why: str) -> Outcome:
     return Outcome(kind=OutcomeKind.UNKNOWN, id=write.id, message=why)
-
-
-def _gone(write: Write) -> Outcome:
-    return Outcome(
-        kind=OutcomeKind.GONE, id=write.id, message="Xero no longer has this record", code="not-found"
-    )
-
-
-# --- deletes -----------------------------------------------------------------------------------------
-
-
-def _delete_item(api: Api, write: Write, place: int) -> Outcome:
-    """Items are deleted one by one; after the first, a failed call is that item's own outcome."""
-    try:
-        reply = api.send("DELETE", f"/Items/{quote(str(write.id), safe='')}")
-    except AnswerLost as lost:
-        return _unknown(write, lost.what)
-    except RemoteError as error:
-        if place == 0:
-            raise
-        return Outcome(kind=OutcomeKind.RETRY, id=write.id, message=error.what)
-    if reply.status == 204:
-        return Outcome(kind=OutcomeKind.DONE, id=write.id)
-    if reply.status == 404:
-        return _gone(write)
-    if reply.status == 400:
-        return _whole_call_refused(api, ITEMS, [write], [{}], reply, None)[0]
-    if reply.status == 200 or _open(reply):  # 200 is somebody else's page: Xero has nothing to say here
-        return _unknown(write, f"Xero answered {reply.status}: {said_by(reply)}")
-    if place == 0:
-        raise call_error(reply, "deleting an item")
-    return Outcome(kind=OutcomeKind.RETRY, id=write.id, message=said_by(reply))
-
-
-def _end_invoices(
-    api: Api, module: RemoteModule, writes: Sequence[Write], lock_until: str | None
-) -> list[Outcome]:
-    """What Xero has for deleting an invoice: DELETED before approval, VOIDED after it, nothing once paid."""
-    held = {r.id: r for r in read_by_ids(api, module, [str(w.id) for w in writes], lock_until)}
-    outcomes: dict[str, Outcome] = {}
-    sent: list[Write] = []
-    for write in writes:
-        record = held.get(str(write.id))
-        if record is None:
-            outcomes[write.key] = _gone(write)
-            continue
-        status = record.values.get("Status")
-        paid = record.values.get("AmountPaid") or record.values.get("AmountCredited")
-        if status in ("DELETED", "VOIDED"):
-            outcomes[write.key] = Outcome(
-                kind=OutcomeKind.DONE, id=record.id, version=record.version, record=record
-            )
-        elif paid or status not in _DELETABLE:
-            outcomes[write.key] = Outcome(
-                kind=OutcomeKind.REFUSED,
-                id=record.id,
-                message="Xero neither deletes nor voids an invoice that has a payment",
-                code="paid",
-            )
-        else:
-            sent.append(
-                Write(
-                    kind=WriteKind.DELETE,
-                    key=write.key,
-                    id=write.id,
-                    values={"Status": _DELETABLE[str(status)]},
-                )
-            )
-    if sent:
-        sent.sort(key=lambda write: write.key)
-        for write, outcome in zip(sent, _send(api, module, sent, lock_until), strict=True):
-            outcomes[write.key] = outcome
-    return [outcomes[write.key] for write in writes]

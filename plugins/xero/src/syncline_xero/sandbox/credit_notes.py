@@ -43,7 +43,7 @@ class CreditNotes(Documents):
         types=("ACCRECCREDIT", "ACCPAYCREDIT"),
         prefix="CN",
         numbered=("ACCRECCREDIT",),
-        unique=("ACCRECCREDIT", "ACCPAYCREDIT"),
+        unique=("ACCRECCREDIT",),
         number_taken="Credit Note # must be unique.",
         texts={"CreditNoteNumber": 255, "Reference": 255, "BrandingThemeID": 36},
         days=("Date", "DueDate"),

@@ -311,6 +311,8 @@ class Documents:
 
     def _check_number(self, row: Row, given: Mapping[str, Any], findings: Findings) -> None:
         number, kind = row.get(self.sort.number_field), row.get("Type") if self.sort.types else None
+        if kind is None and given.get(self.sort.number_field) == "" and "UpdatedDateUTC" in row:
+            findings.faults.append(f"{self.sort.number_field} cannot be empty")
         if not number or self.sort.number_field not in given:
             return
         if kind is not None and kind not in self.sort.unique:

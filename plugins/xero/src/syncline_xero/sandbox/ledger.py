@@ -167,7 +167,7 @@ class Ledger:
             tables.table(f"{tenant}/quotes"),
             "QuoteID",
             {
-                "number": lambda r: (None, r["QuoteNumber"].casefold()),
+                "number": lambda r: (None, (r.get("QuoteNumber") or "").casefold()),
                 "contact": lambda r: r["Contact"]["ContactID"],
             },
         )
@@ -175,7 +175,7 @@ class Ledger:
             tables.table(f"{tenant}/purchaseorders"),
             "PurchaseOrderID",
             {
-                "number": lambda r: (None, r["PurchaseOrderNumber"].casefold()),
+                "number": lambda r: (None, (r.get("PurchaseOrderNumber") or "").casefold()),
                 "contact": lambda r: r["Contact"]["ContactID"],
             },
         )
