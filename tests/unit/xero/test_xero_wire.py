@@ -11,11 +11,11 @@ import pytest
 
 from syncline.connect import Item, Items, RemoteModule, RemoteProtocolError, State, Write, WriteKind
 from syncline_xero.catalogue import CATALOGUE, CONTACTS, ITEMS
-from syncline_xero.documents import INVOICES
-from syncline_xero.lookups import ACCOUNTS, TAX_RATES
 from syncline_xero.cursor import Cursor, parse_cursor
+from syncline_xero.documents import INVOICES
 from syncline_xero.hosts import hosts_of
 from syncline_xero.locks import PAID_EDITABLE, lock_of
+from syncline_xero.lookups import ACCOUNTS, TAX_RATES
 from syncline_xero.wire import read_instant, read_record, write_element
 from syncline_xero.writing import batch_key
 from syncline_xero.zones import iana_zone
