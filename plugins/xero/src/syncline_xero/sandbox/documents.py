@@ -39,7 +39,7 @@ class Sort:
     usual one first; ``new``: states that a new one may have; ``moves``: by each state those that may be put
     in its place; ``approved``: states in which it may be marked as sent; ``posting``: those in which every
     priced line needs its codes; ``closed``: by each state the fields that may still change, where not all
-    may.
+    may; ``four_places``: unit prices have four decimals without being asked for.
     """
 
     noun: str
@@ -57,6 +57,7 @@ class Sort:
     posting: frozenset[str] = frozenset({"AUTHORISED"})
     needs_lines: frozenset[str] = frozenset({"SUBMITTED", "AUTHORISED"})
     closed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    four_places: bool = False
 
     @property
     def id_field(self) -> str:

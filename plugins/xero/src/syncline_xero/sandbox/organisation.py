@@ -324,15 +324,15 @@ class Organisation:
     # --- credit notes, quotes and orders: alike but for their names -----------------------------------
 
     def put_documents(self, documents: Documents, request: Request) -> Reply:
-        places, name = places_of(request), documents.sort.collection
+        places, name = _places(documents, request), documents.sort.collection
         return self._write(request, name, lambda e: _stored(documents.create(e, places=places)))
 
     def post_documents(self, documents: Documents, request: Request) -> Reply:
-        places, name = places_of(request), documents.sort.collection
+        places, name = _places(documents, request), documents.sort.collection
         return self._write(request, name, lambda e: _stored(documents.upsert(e, places=places)))
 
     def post_document(self, documents: Documents, request: Request) -> Reply:
-        row, places = documents.lookup(request.params["id"]), places_of(request)
+        row, places = documents.lookup(request.params["id"]), _places(documents, request)
         if row is None:
             return not_found()
         return self._write(
@@ -493,6 +493,10 @@ class Organisation:
         if name == "Invoices":
             return self.invoices.show(self.ledger.invoices.table.get(row["InvoiceID"]) or row, places=places)
         return self.payments.show(row)
+
+
+def _places(documents: Documents, request: Request) -> int:
+    return 4 if documents.sort.four_places else places_of(request)
 
 
 def _stored(stored: Stored) -> tuple[Row, tuple[str, ...]]:

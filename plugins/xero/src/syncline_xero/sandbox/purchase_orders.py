@@ -51,6 +51,7 @@ class PurchaseOrders(Documents):
             "DELETED": frozenset(),
         },
         posting=frozenset(),
+        four_places=True,
         needs_lines=frozenset({"DRAFT", "SUBMITTED", "AUTHORISED", "BILLED"}),
         closed={"BILLED": frozenset({"Status", "SentToContact"})},
     )

@@ -51,6 +51,7 @@ class Quotes(Documents):
             "DELETED": frozenset(),
         },
         posting=frozenset(),
+        four_places=True,
         needs_lines=frozenset({"SENT", "ACCEPTED", "INVOICED"}),
         closed={"INVOICED": frozenset({"Status"})},
     )
