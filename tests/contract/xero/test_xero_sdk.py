@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from xero_python.accounting import (
     Account,
-    AccountingApi,
     Address,
     Contact,
     ContactPerson,
@@ -33,45 +30,16 @@ from xero_python.accounting import (
     Purchase,
 )
 from xero_python.accounting import Bill as Term
-from xero_python.api_client import ApiClient
-from xero_python.api_client.configuration import Configuration
-from xero_python.api_client.oauth2 import OAuth2Token, TokenApi
 from xero_python.exceptions import (
     AccountingBadRequestException,
     HTTPStatusException,
     NotFoundException,
     RateLimitException,
 )
-from xero_python.identity import IdentityApi
 
 from syncline.connect.sandbox import Fault, FaultKind
 
 Remote = Any
-
-
-@pytest.fixture
-def sdk(open_remote: Callable[..., Remote], monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """The SDK signed in to the demo business, its tokens kept in a dict as its documentation shows."""
-    remote = open_remote("demo")
-    for name in ("client_credentials_token_url", "refresh_token_url"):
-        monkeypatch.setattr(TokenApi, name, f"{remote.base_url}/connect/token")
-    monkeypatch.setattr(TokenApi, "revoke_token_url", f"{remote.base_url}/connect/revocation")
-    kept = {**remote.tokens, "expires_at": time.time() + 1800}
-    client_id, client_secret = remote.client
-    client = ApiClient(
-        Configuration(oauth2_token=OAuth2Token(client_id=client_id, client_secret=client_secret)),
-        oauth2_token_saver=kept.update,
-        oauth2_token_getter=lambda: kept,
-    )
-    yield SimpleNamespace(
-        remote=remote,
-        tenant=remote.tenant,
-        kept=kept,
-        client=client,
-        accounting=AccountingApi(client, base_url=f"{remote.base_url}/api.xro/2.0"),
-        identity=IdentityApi(client, base_url=remote.base_url),
-    )
-    client.rest_client.pool_manager.clear()
 
 
 def test_the_sdk_refreshes_its_token(sdk: Any) -> None:

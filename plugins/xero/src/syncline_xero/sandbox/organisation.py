@@ -48,6 +48,17 @@ from syncline_xero.sandbox.wire import (
 )
 
 MAX_ELEMENTS = 500
+_ACTIONS = (
+    "CreateApprovedBill",
+    "CreateApprovedInvoice",
+    "CreateDraftBill",
+    "CreateDraftInvoice",
+    "CreateInvoicePayment",
+    "CreateCreditNote",
+    "CreateQuote",
+    "CreatePurchaseOrder",
+    "UseMulticurrency",
+)
 
 #: one element of a request -> the stored row and its warnings
 Apply = Callable[[Mapping[str, Any]], tuple[Row, tuple[str, ...]]]
@@ -198,6 +209,10 @@ class Organisation:
 
     def show_organisation(self, request: Request) -> Reply:
         return self._reply("Organisations", [to_wire(self.ledger.organisation)])
+
+    def list_actions(self, request: Request) -> Reply:
+        """What the plan of a made-up business allows: all of it."""
+        return self._reply("Actions", [{"Name": name, "Status": "ALLOWED"} for name in _ACTIONS])
 
     def _list_plain(self, request: Request, name: str, rows: Collection, rules: ListRules) -> Reply:
         found = list_rows(request, rows, rules, self.clock, self.switches)

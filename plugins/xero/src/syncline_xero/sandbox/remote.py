@@ -195,6 +195,7 @@ class XeroSandbox(Sandbox):
             many("GET", "/BrandingThemes", one.list_themes),
             many("GET", "/BrandingThemes/{id}", one.one_theme),
             many("GET", "/Organisation", one.show_organisation),
+            many("GET", "/Organisation/Actions", one.list_actions),
             many("GET", "/Users", one.list_users),
             many("GET", "/Users/{id}", one.one_user),
             many("GET", "/TrackingCategories", one.list_tracking),
