@@ -483,6 +483,23 @@ def test_stock_is_read_though_the_item_did_not_change(remote: Remote, session: S
     assert found.version != item.version
 
 
+@pytest.mark.parametrize("module", ["PurchaseOrders", "CreditNotes"])
+def test_a_document_of_an_archived_contact_is_not_approved(
+    remote: Remote, session: Session, contact: str, module: str
+) -> None:
+    make = document if module == "PurchaseOrders" else for_customer
+    draft = made(session, module, **make(contact))
+    assert draft.lock is None
+    remote.sandbox.act("archive", "Contacts", contact, {})
+    (now,) = session.read_ids(module, [draft.id], ALL)
+    assert now.lock is not None
+    assert "Status" not in now.lock.editable
+    (outcome,) = session.write(module, [update(draft.id, Reference="still taken")])
+    assert outcome.kind is DONE
+    (outcome,) = session.write(module, [update(draft.id, "v", Status="AUTHORISED")])
+    assert (outcome.kind, outcome.code) == (OutcomeKind.REFUSED, "archived-contact")
+
+
 def test_documents_of_a_currency_with_its_rate(remote: Remote, session: Session, contact: str) -> None:
     remote.sandbox.act("create", "Currencies", None, {"Code": "USD", "rate": "0.65"})
     rate = {"CurrencyCode": "USD", "CurrencyRate": Decimal("0.7125")}

@@ -165,7 +165,7 @@ class CreditNotes(Documents):
         """Every field, plain values."""
         out = self.bare(row, places=places)
         del out["IsDiscounted"]
-        out["Contact"] |= EMPTY_CONTACT
+        out["Contact"] |= {**EMPTY_CONTACT, "ContactStatus": self._contact_status(row)}
         out["ID"] = row["CreditNoteID"]
         out["UpdatedDateUTCString"] = row["UpdatedDateUTC"][:19] + "Z"
         out["Payments"] = payments_on(self.ledger, "note", row["CreditNoteID"])

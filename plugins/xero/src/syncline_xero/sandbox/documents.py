@@ -258,6 +258,8 @@ class Documents:
         self.check(row, given, findings)
         if "Contact" in given:
             row["Contact"] = {"ContactID": self._contact(given["Contact"], findings)}
+        elif row["Status"] == "AUTHORISED" != old["Status"] and self._contact_status(row) != "ACTIVE":
+            findings.faults.append("Unable to assign an Archived contact.")
         self._set_currency(row, given, findings)
         rules = LineRules(
             sales=self.sales(row),
@@ -341,6 +343,10 @@ class Documents:
         elif more and any(found.get(k) != v for k, v in more.items()):
             self.contacts.update(found, {"ContactPersons": [], **more})
         return str(found["ContactID"])
+
+    def _contact_status(self, row: Row) -> str:
+        contact = self.ledger.contacts.table.get(row["Contact"]["ContactID"]) or {}
+        return str(contact.get("ContactStatus", "ACTIVE"))
 
     def _set_currency(self, row: Row, given: Mapping[str, Any], findings: Findings) -> None:
         if given.get("CurrencyCode"):

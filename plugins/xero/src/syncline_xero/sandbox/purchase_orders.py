@@ -93,7 +93,7 @@ class PurchaseOrders(Documents):
     def full(self, row: Row, *, places: int = 4) -> Row:
         """Every field, plain values; unit prices have four places however they are asked for."""
         out = self.bare(row)
-        out["Contact"] |= EMPTY_CONTACT
+        out["Contact"] |= {**EMPTY_CONTACT, "ContactStatus": self._contact_status(row)}
         return {**out, "HasAttachments": False, "HasErrors": False}
 
     def show(self, row: Row, *, places: int) -> Row:
