@@ -17,6 +17,7 @@ from syncline.connect import (
     Organisation,
     Outcome,
     OutcomeKind,
+    ReconnectNeeded,
     Record,
     SentWrite,
     Session,
@@ -324,6 +325,24 @@ def test_an_allocation_that_is_sent_again_is_made_once(
     assert [a["Amount"] for a in remote.sandbox.records("CreditNotes")[0]["Allocations"]] == [60]
 
 
+def test_a_failed_call_is_raised_while_nothing_was_sent_and_told_afterwards(
+    remote: Remote, session: Session, contact: str
+) -> None:
+    owed = invoice(session, contact)
+    notes = [made(session, "CreditNotes", **for_customer(contact, Status="AUTHORISED")) for _ in range(2)]
+    writes = [update(n.id, f"a{i}", Allocations=Items(items=(off(owed, 5),))) for i, n in enumerate(notes)]
+    gone = Fault(kind=FaultKind.REMOTE, name="disconnected", method="PUT", path=".*Allocations$", times=2)
+    remote.sandbox.faults.arm(gone)
+    with pytest.raises(ReconnectNeeded):
+        session.write("CreditNotes", writes)
+    remote.sandbox.faults.clear()
+    remote.sandbox.faults.arm(replace(gone, skip=1, times=1))
+    assert kinds(session.write("CreditNotes", writes)) == [DONE, OutcomeKind.RETRY]
+    remote.sandbox.faults.clear()
+    assert kinds(session.write("CreditNotes", writes)) == [DONE, DONE]
+    assert [len(r["Allocations"]) for r in remote.sandbox.records("CreditNotes")] == [1, 1]
+
+
 # --- payments -----------------------------------------------------------------------------------------
 
 
@@ -441,6 +460,20 @@ def test_payments_that_are_refused(
 
 
 # --- lines, stock, look-ups ---------------------------------------------------------------------------
+
+
+def test_more_persons_than_xero_keeps_are_refused_before_the_call(remote: Remote, session: Session) -> None:
+    people = [{"FirstName": f"P{n}", "IncludeInEmails": False} for n in range(6)]
+    remote.calls()
+    (outcome,) = session.write("Contacts", [create("c", Name="Many", ContactPersons=people)])
+    assert remote.calls() == {}
+    assert (outcome.kind, outcome.code, outcome.field) == (OutcomeKind.REFUSED, "too-many", "ContactPersons")
+    (outcome,) = session.write("Contacts", [create("d", Name="Five", ContactPersons=people[:5])])
+    assert outcome.record is not None
+    assert len(outcome.record.values["ContactPersons"]) == 5
+    (outcome,) = session.write("Contacts", [update(str(outcome.id), ContactPersons=people[1:2])])
+    assert outcome.record is not None
+    assert [p["FirstName"] for p in outcome.record.values["ContactPersons"]] == ["P1"]
 
 
 def test_lines_are_tracked_by_name_and_keep_what_is_not_named(

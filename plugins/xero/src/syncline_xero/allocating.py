@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,7 @@ from syncline.connect import (
     RemoteModule,
     RemoteProtocolError,
     Write,
+    WriteKind,
 )
 from syncline_xero.aliases import allocation_to_wire
 from syncline_xero.api import Api
@@ -114,8 +115,50 @@ def _bare(values: Mapping[str, Any]) -> dict[str, Any]:
 # --- carrying it out -----------------------------------------------------------------------------------
 
 
+def set_off(
+    api: Api,
+    module: RemoteModule,
+    writes: Sequence[Write],
+    written: Mapping[str, Outcome],
+    lock_until: str | None,
+    *,
+    begun: bool,
+) -> dict[str, Outcome]:
+    """By key the outcomes of writes with allocations, each note by itself. ``written``: what became of the
+    notes that were sent; ``begun``: something of the batch has been sent, so that a failed call is that
+    note's own. Raises what fails before that."""
+    done: dict[str, Outcome] = {}
+    for write in writes:
+        note = written.get(write.key)
+        if note is not None and (note.kind is not OutcomeKind.DONE or note.id is None):
+            continue
+        note_id = str(note.id if note is not None else write.id)
+        try:
+            outcome = allocate(api, module, write, note_id, lock_until)
+        except RemoteError as error:
+            if not begun:
+                raise
+            outcome = Outcome(kind=OutcomeKind.RETRY, id=note_id, message=error.what)
+        begun = True
+        done[write.key] = _joined(write, note, outcome)
+    return done
+
+
+def _joined(write: Write, note: Outcome | None, outcome: Outcome) -> Outcome:
+    """One outcome of a note and of its allocations. A note that was just made stands whatever becomes of
+    them: what looks for it afterwards sets it off, and a refusal is a warning."""
+    if note is None:
+        return outcome
+    if write.kind is not WriteKind.CREATE or outcome.kind is OutcomeKind.DONE:
+        return replace(outcome, warnings=(*note.warnings, *outcome.warnings))
+    if outcome.kind in (OutcomeKind.RETRY, OutcomeKind.UNKNOWN):
+        return replace(outcome, kind=OutcomeKind.UNKNOWN)
+    return replace(note, warnings=(*note.warnings, f"not set off: {outcome.message}"))
+
+
 def allocate(api: Api, module: RemoteModule, write: Write, note_id: str, lock_until: str | None) -> Outcome:
-    """Bring a note's allocations to what a write says; the outcome of that part alone."""
+    """Bring a note's allocations to what a write says; the outcome of that part alone. Raises the errors of
+    calls before which nothing was taken back or made."""
     record = read_note(api, module, note_id, lock_until)
     if record is None:
         return Outcome(
@@ -133,19 +176,23 @@ def allocate(api: Api, module: RemoteModule, write: Write, note_id: str, lock_un
             field=_FIELD,
         )
     base = f"/{KINDS[module.name].path}/{note_id}/{_FIELD}"
+    begun = False
     try:
         for allocation in plan.released:
             failure = _release(api, f"{base}/{allocation}", note_id)
             if failure is not None:
                 return failure
+            begun = True
         failure = _make(api, module, base, plan, write, note_id) if plan.made else None
         if failure is not None:
             return failure
+        begun = True
         after = read_note(api, module, note_id, lock_until)
     except AnswerLost as lost:
         return Outcome(kind=OutcomeKind.UNKNOWN, id=note_id, message=lost.what)
     except RemoteError as error:
-        # The note itself has been written, so that the write as a whole has not failed.
+        if not begun:
+            raise
         return Outcome(kind=OutcomeKind.RETRY, id=note_id, message=error.what)
     return _done(after if after is not None else record)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from syncline.connect import (
@@ -26,13 +25,16 @@ from syncline.connect import (
     WriteKind,
 )
 from syncline_xero.aliases import PAID_THINGS, to_wire
-from syncline_xero.allocating import allocate, wants_allocations
+from syncline_xero.allocating import set_off, wants_allocations
 from syncline_xero.api import Api, listing_of
 from syncline_xero.completing import complete_updates
 from syncline_xero.ending import delete_singly, gone, plan_endings
 from syncline_xero.faults import ZERO_ID, call_error, messages_of, refused, said_by, warnings_of
 from syncline_xero.kinds import KINDS
 from syncline_xero.wire import id_field, read_record, write_element
+
+#: of one contact (Xero API documentation, Contacts: contact persons)
+MAX_PERSONS = 5
 
 
 def write_batch(
@@ -56,9 +58,8 @@ def write_batch(
     if posted:
         for write, outcome in zip(posted, _send(api, module, posted, lock_until), strict=True):
             settled[write.key] = outcome
-    for write in sent:
-        if wants_allocations(write):
-            settled[write.key] = _set_off(api, module, write, settled.get(write.key), lock_until)
+    allocated = [write for write in sent if wants_allocations(write)]
+    settled |= set_off(api, module, allocated, settled, lock_until, begun=bool(posted))
     return [settled[write.key] for write in writes]
 
 
@@ -73,6 +74,9 @@ def _unsendable(module: RemoteModule, writes: Sequence[Write]) -> tuple[dict[str
         elif module.name == "Payments" and sum(bool(write.values.get(n)) for n in PAID_THINGS) != 1:
             why = "a payment is of one invoice, bill or credit note"
             code, field = "document", "Invoice"
+        elif module.name == "Contacts" and len(write.values.get("ContactPersons") or ()) > MAX_PERSONS:
+            why = f"Xero keeps at most {MAX_PERSONS} further persons of a contact"
+            code, field = "too-many", "ContactPersons"
         elif write.kind is WriteKind.CREATE and _allocated_draft(write):
             why, code, field = "Xero sets off approved credit notes alone", "not-approved", "Allocations"
         if why:
@@ -88,28 +92,6 @@ def _allocated_draft(write: Write) -> bool:
     wanted = write.values.get("Allocations")
     some = bool(wanted.items) if isinstance(wanted, Items) else bool(wanted)
     return some and write.values.get("Status") != "AUTHORISED"
-
-
-def _set_off(
-    api: Api, module: RemoteModule, write: Write, written: Outcome | None, lock_until: str | None
-) -> Outcome:
-    """Carry out the allocations of a write whose note is there; of a note just made, a refusal is a warning,
-    since the note itself stands."""
-    if written is not None and (written.kind is not OutcomeKind.DONE or written.id is None):
-        return written
-    note_id = str(written.id if written is not None else write.id)
-    if written is None:
-        return allocate(api, module, write, note_id, lock_until)
-    try:
-        outcome = allocate(api, module, write, note_id, lock_until)
-    except RemoteError as error:
-        outcome = Outcome(kind=OutcomeKind.UNKNOWN, id=note_id, message=error.what)
-    if write.kind is WriteKind.CREATE and outcome.kind in (OutcomeKind.RETRY, OutcomeKind.UNKNOWN):
-        # Made, but not yet set off: what looks for the note afterwards sets it off.
-        return replace(outcome, kind=OutcomeKind.UNKNOWN)
-    if write.kind is WriteKind.CREATE and outcome.kind is not OutcomeKind.DONE:
-        return replace(written, warnings=(*written.warnings, f"not set off: {outcome.message}"))
-    return replace(outcome, warnings=(*written.warnings, *outcome.warnings))
 
 
 def batch_key(writes: Sequence[Write]) -> str:
