@@ -42,6 +42,11 @@ class Kind:
         return self.collection or self.path
 
     @property
+    def sized(self) -> bool:
+        """Whether the size of its pages can be asked for; pages of a hundred are the only ones of quotes."""
+        return self.page_size > 100
+
+    @property
     def scope(self) -> dict[str, str]:
         """The parameters that make a list that of the module alone."""
         if self.type is None:

@@ -13,6 +13,8 @@ from syncline_xero.fields import IDS_BATCH
 from syncline_xero.kinds import KINDS
 from syncline_xero.wire import read_record
 
+#: The largest page of any list; that of quotes has a size of its own.
+PAGE_SIZE = 1000
 #: What of a tracked item changes without the item counting as changed.
 _STOCK = frozenset({"QuantityOnHand", "TotalCostPool"})
 _TRACKED = {"where": "IsTrackedAsInventory==true"}
@@ -34,15 +36,15 @@ def read_pages(
     if not kind.page_size:
         yield _whole(api, module, parse_cursor(cursor_text), lock_until, fields)
         return
-    cursor = parse_cursor(cursor_text)
+    cursor, size = parse_cursor(cursor_text), PAGE_SIZE if kind.sized else kind.page_size
     while True:
         params = {**kind.scope, "page": str(cursor.page), "order": kind.id}
-        if kind.page_size > 100:
-            params["pageSize"] = str(kind.page_size)
+        if kind.sized:
+            params["pageSize"] = str(size)
         asked = cursor.since
         listing = _found(api.get_list(module.name, params=params, since=asked), module.name)
         if listing.page_count is None:
-            last = len(listing.rows) < kind.page_size
+            last = len(listing.rows) < size
         else:
             last = cursor.page >= listing.page_count
         cursor = cursor.after_page(last=last, server_time=listing.server_time)
@@ -94,7 +96,7 @@ def read_by_ids(api: Api, module: RemoteModule, ids: Sequence[str], lock_until: 
             **kind.scope,
             "IDs": ",".join(unique[start : start + IDS_BATCH]),
             "page": "1",
-            "pageSize": str(kind.page_size),
+            "pageSize": str(PAGE_SIZE),
         }
         listing = _found(api.get_list(module.name, params=params), module.name)
         found += _records(module, listing.rows, lock_until)
