@@ -43,10 +43,8 @@ def read_pages(
             params["pageSize"] = str(size)
         asked = cursor.since
         listing = _found(api.get_list(module.name, params=params, since=asked), module.name)
-        if listing.page_count is None:
-            last = len(listing.rows) < size
-        else:
-            last = cursor.page >= listing.page_count
+        pages = listing.page_count
+        last = len(listing.rows) < size if pages is None else cursor.page >= pages
         cursor = cursor.after_page(last=last, server_time=listing.server_time)
         records = _records(module, listing.rows, lock_until)
         yield Page(records=records, cursor=cursor.text(), last=last, since=_instant(asked))
