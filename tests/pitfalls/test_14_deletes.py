@@ -30,7 +30,7 @@ FOLLOW = (
     + """
 modules:
   accounts: {deletes: {crm: delete, books: archive}, limits: {deletes: none}}
-  invoices: {deletes: {crm: delete, books: delete}, limits: {deletes: none}}
+  invoices: {deletes: {crm: delete, books: void}, limits: {deletes: none}}
 """
 )
 
