@@ -21,7 +21,7 @@ SPEC = (
 modules:
   accounts: {deletes: {crm: delete, books: archive}, limits: {deletes: none}}
   products: {deletes: {crm: delete, books: delete}, limits: {deletes: none}}
-  invoices: {deletes: {crm: delete, books: delete}, limits: {deletes: none}}
+  invoices: {deletes: {crm: delete, books: void}, limits: {deletes: none}}
 """
 )
 #: By system and remote module: the field with the id, and the one that people call a record by.

@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.conftest import Client, Sandboxes
 
 MODULE_KEYS = {
-    *("read", "linked", "created", "updated", "archived", "deleted", "unchanged"),
+    *("read", "linked", "created", "updated", "archived", "voided", "deleted", "unchanged"),
     *("conflicts", "ambiguous", "waiting", "locked", "failed"),
 }
 

@@ -8,8 +8,10 @@ from syncline.spec.model import FieldMap, Module
 
 
 def references_of(module: Module) -> frozenset[str]:
-    """The other modules whose links this module's maps translate through."""
-    return frozenset(_refs(module.fields.values())) - {module.name}
+    """The other modules whose links this module needs: its maps translate through them, or it yields to
+    them."""
+    yielding = {module.yields_to} if module.yields_to else set()
+    return frozenset(_refs(module.fields.values())) - {module.name} | yielding
 
 
 def order_modules(modules: Mapping[str, Module]) -> list[Module]:

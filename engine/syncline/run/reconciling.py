@@ -321,7 +321,7 @@ class _Batch:
     def _decide_alone(self, row: Staged) -> None:
         scope, side = self.scope, Side(row.side)
         self._withdrawn += [(kind, f"{row.side}:{row.record}") for kind in ("ambiguous", "taken")]
-        why = self._no_create(row, side)
+        why = self._no_create(row, side) or self._kept_elsewhere(row, side)
         if why is not None:
             self._rest([row], "parked", why)
             return
@@ -344,7 +344,7 @@ class _Batch:
         self._create(row, side, values)
 
     def _no_create(self, row: Staged, side: Side) -> str | None:
-        if row.condition != "live":
+        if row.condition != "live" and not (row.condition == "voided" and self._shows_void(side)):
             return (
                 f"the record is {row.condition}" if row.condition != "out" else "outside the module's filter"
             )
@@ -354,6 +354,30 @@ class _Batch:
             return "nothing is created against the module's direction"
         if not self.scope.can(side.other, "create"):
             return "the other end cannot create records"
+        return None
+
+    def _shows_void(self, side: Side) -> bool:
+        """Whether the other end can be told that a document is voided, and is not a ledger of its own in
+        which a new one would count."""
+        return any(
+            entry.flows[side.other]
+            and (state := entry.ends[side].field) is not None
+            and state.moves is not None
+            and ((shown := entry.ends[side.other].field) is None or shown.moves is None)
+            for entry in self.scope.maps.entries
+        )
+
+    def _kept_elsewhere(self, row: Staged, side: Side) -> str | None:
+        """Whether the module that this one yields to has the record."""
+        other = self.scope.scopes.get(self.scope.module.yields_to or "")
+        if other is None:
+            return None
+        here = self.scope.ends[side]
+        for end in Side:
+            there = other.ends[end]
+            same_end = (there.system, there.remote.name) == (here.system, here.remote.name)
+            if same_end and other.ledger.link_marks(self.db, end, [row.record]):
+                return f"it is kept by the module {other.name}"
         return None
 
     def _missing_required(self, target: Side, values: dict[str, Any]) -> dict[str, str]:

@@ -73,6 +73,7 @@ def _module(module: Module) -> dict[str, Any]:
         "where": _sources(module.where),
         "recheck": _sources(module.recheck),
         "deletes": dict(module.deletes),
+        **({"yields_to": module.yields_to} if module.yields_to else {}),
         "fields": {
             fmap.name: [_map(fmap), (fmap.conflicts or module.conflicts).prefer]
             for fmap in module.fields.values()

@@ -221,7 +221,8 @@ class Module:
     """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
     true for records in scope. ``recheck``: by system, an expression that names the day on which a record must
     be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the
-    spec's.
+    spec's. ``yields_to``: the module that keeps some records of a shared end: for those it has linked, this
+    one creates nothing.
     """
 
     name: str
@@ -238,6 +239,7 @@ class Module:
     deletes: Mapping[str, DeleteRule]
     limits: Limits
     delete_places: Mapping[str, Place] = field(default_factory=dict)
+    yields_to: str | None = None
 
     def end(self, system: str) -> End:
         return self.left if self.left.system == system else self.right

@@ -366,10 +366,23 @@ class _Parser:
             deletes={system: deletes.get(system, DeleteRule.IGNORE) for system in systems},
             limits=self._limits((*path, "limits")),
             delete_places={system: self._at((*path, "deletes", system)) for system in deletes},
+            yields_to=self._yields_to((*path, "yields_to"), name),
         )
         if any(problem.severity is Severity.ERROR for problem in self.problems[before:]):
             self.hurt.add(name)
         return module
+
+    def _yields_to(self, path: Path, module: str) -> str | None:
+        other = self._text(path)
+        names = [name for name in self._written(("modules",)) if name != module]
+        if other is not None and other not in names:
+            self._report(
+                self._at(path),
+                "unknown-module",
+                f"{module} yields to {other}, which this spec does not have",
+                did_you_mean(other, names, what="modules"),
+            )
+        return other
 
     def _items(self, path: Path) -> ItemsRule | None:
         if find(self.root, path) is None:

@@ -9,7 +9,7 @@ import pytest
 from tests.support import world
 from tests.support.world import Pair
 
-from syncline.connect.contract import Field, FieldType
+from syncline.connect.contract import Field, FieldType, State
 from syncline.store.database import Database
 
 MOVES = {"DRAFT": ("APPROVED",), "APPROVED": ("VOIDED",), "PAID": (), "VOIDED": ()}
@@ -127,3 +127,16 @@ def test_nothing_is_made_in_a_state_that_nobody_can_set(make, said: str, made: s
     pair.run()
     (new,) = [row for record, row in pair.b.rows["bills"].items() if record != right]
     assert new.get("state") == made
+
+
+def test_a_voided_document_alone_is_shown_to_a_crm_and_never_made_in_a_ledger(make) -> None:  # type: ignore[no-untyped-def]
+    pair, _left, _ = make(True)
+    gone = pair.b.person("bills", title="Old", state="VOIDED")
+    pair.b.set_state("bills", gone, State.VOIDED)
+    pair.run()
+    shown = [row["state"] for row in pair.a.rows["bills"].values() if row["title"] == "Old"]
+    assert shown == ["Void"]
+    lone = pair.a.person("bills", title="Lone", state="Void")
+    pair.a.set_state("bills", lone, State.VOIDED)
+    pair.run()
+    assert all(row["title"] != "Lone" for row in pair.b.rows["bills"].values())
