@@ -70,11 +70,13 @@ class Reference:
     ``path``: the key inside the value that holds the other record's identity (``"id"`` when the
     value is ``{"id": ..., "name": ...}``), or ``None`` when the value itself is the identity.
     ``by``: ``"id"`` when that identity is the record's id, ``"key"`` when it is ``Record.key``.
+    ``where``: a field of that module and the value it has in those records that alone may be referred to.
     """
 
     module: str
     path: str | None = None
     by: str = "id"
+    where: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -206,6 +206,7 @@ class Samples:
         found = [
             identity
             for record in self.known(module)
+            if target.where is None or record.values.get(target.where[0]) == target.where[1]
             if (identity := record.key if target.by == "key" else record.id) is not None
         ]
         if not found:
