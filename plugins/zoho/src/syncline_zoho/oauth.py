@@ -12,9 +12,19 @@ from typing import Any
 from syncline.connect import Grant, OAuth
 from syncline_zoho.datacenters import accounts_server, find_hosts
 
+#: what the CRM says of a token that has had its time
+EXPIRED = ("INVALID_TOKEN", "INVALID_OAUTHTOKEN")
 
-def make_oauth(options: Mapping[str, Any], callback: Mapping[str, str], scopes: Sequence[str]) -> OAuth:
-    """``options``: of the system (``base_url``, ``data_center``); ``callback``: the redirect's parameters."""
+
+def make_oauth(
+    options: Mapping[str, Any],
+    callback: Mapping[str, str],
+    scopes: Sequence[str],
+    *,
+    expired_marks: Sequence[str] = EXPIRED,
+) -> OAuth:
+    """``options``: of the system (``base_url``, ``data_center``); ``callback``: the redirect's parameters;
+    ``expired_marks``: how the product's API says of a token that it has expired."""
     hosts = find_hosts(options)
     server = accounts_server(hosts, callback)
     return OAuth(
@@ -28,7 +38,7 @@ def make_oauth(options: Mapping[str, Any], callback: Mapping[str, str], scopes: 
         client_auth="body",
         header="Zoho-oauthtoken",
         grants=(Grant.CODE, Grant.GRANT_TOKEN),
-        expired_marks=("INVALID_TOKEN", "INVALID_OAUTHTOKEN"),
+        expired_marks=tuple(expired_marks),
         keep=("api_domain",),
         callback_keep=("location", "accounts-server"),
     )

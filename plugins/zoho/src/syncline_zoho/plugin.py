@@ -9,6 +9,7 @@ from syncline.connect import Connector, hookimpl
 
 @hookimpl
 def syncline_connectors() -> Sequence[Connector]:
+    from syncline_zoho.books.connector import ZohoBooksConnector
     from syncline_zoho.crm.connector import ZohoCrmConnector
 
-    return [ZohoCrmConnector()]
+    return [ZohoCrmConnector(), ZohoBooksConnector()]

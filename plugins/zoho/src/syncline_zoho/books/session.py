@@ -1,0 +1,158 @@
+"""One Zoho Books organisation in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from syncline.connect import (
+    Account,
+    Catalogue,
+    Connection,
+    Organisation,
+    Outcome,
+    Page,
+    PermissionMissing,
+    Record,
+    RemoteProtocolError,
+    SentWrite,
+    Session,
+    Write,
+    WrongOrganisation,
+)
+from syncline_zoho.books.api import Api
+from syncline_zoho.books.catalogue import tailored
+from syncline_zoho.books.custom import CustomFields
+from syncline_zoho.books.kinds import KINDS, synced
+from syncline_zoho.books.reading import Reader
+from syncline_zoho.books.reference import References
+from syncline_zoho.books.settling import Settler
+from syncline_zoho.books.writing import Writer
+from syncline_zoho.datacenters import api_host, find_hosts
+
+#: a key that the remote holds in the record itself is never forgotten
+_FOR_EVER_S = 10 * 365 * 86_400
+
+
+class ZohoBooksSession(Session):
+    def __init__(self, connection: Connection) -> None:
+        host = api_host(find_hosts(connection.options), connection.extras)
+        chosen = connection.organisation
+        self._chosen = chosen
+        self._link_field = connection.options.get("link_field")
+        self._api = Api(connection.http, host, chosen.id if chosen else None)
+        self._custom = CustomFields(self._api)
+        self._references = References(self._api)
+        self._reader = Reader(self._api, self._custom, connection.options.get("locked_until"))
+        self._writer = Writer(self._api, self._reader, self._references, self._custom, self._link_field)
+        self._settler = Settler(self._api, self._reader, self._writer)
+
+    def organisations(self) -> Sequence[Organisation]:
+        """A user may see several, and the sign-in does not say which one was meant."""
+        return [
+            Organisation(id=str(row["organization_id"]), name=str(row.get("name") or row["organization_id"]))
+            for row in self._organisations()
+        ]
+
+    def _organisations(self) -> list[Mapping[str, Any]]:
+        rows = self._api.get("/organizations", everywhere=True).get("organizations")
+        if not isinstance(rows, list):
+            raise RemoteProtocolError("Zoho Books does not say which organisations there are")
+        return [row for row in rows if isinstance(row, Mapping) and row.get("organization_id")]
+
+    def check(self) -> Account:
+        rows = self._organisations()
+        by_id = {str(row["organization_id"]): row for row in rows}
+        if not by_id:
+            raise PermissionMissing(
+                "this sign-in sees no organisation of Zoho Books", fix="sign in as a user of the organisation"
+            )
+        if self._chosen is None:
+            row = next(iter(by_id.values()))
+        elif self._chosen.id in by_id:
+            row = by_id[self._chosen.id]
+        else:
+            names = ", ".join(str(r.get("name")) for r in rows)
+            raise WrongOrganisation(
+                f"the sign-in does not see {self._chosen.name} ({self._chosen.id}), only {names}",
+                fix="run `syncline connect` and sign in as a user of that organisation",
+            )
+        found = Organisation(
+            id=str(row["organization_id"]), name=str(row.get("name") or row["organization_id"])
+        )
+        warnings = []
+        if row.get("is_org_active") is False:
+            warnings.append("this organisation is not active: Zoho Books may refuse to change anything in it")
+        if self._link_field is None:
+            warnings.append(
+                "no link_field: a create whose answer was lost is recognised by what was sent, not by a key"
+            )
+        return Account(
+            organisation=found,
+            currency=row.get("currency_code"),
+            timezone=row.get("time_zone"),
+            country=row.get("country_code") or None,
+            server_time=self._api.heard_time,
+            warnings=tuple(warnings),
+        )
+
+    def discover(self) -> Catalogue:
+        """The catalogue with the organisation's currencies, taxes, accounts and fields of its own."""
+        self._custom = CustomFields(self._api)
+        choices = {
+            "currency": self._references.names("currencies"),
+            "tax_id": self._references.ids("taxes"),
+            "tax_name": self._references.names("taxes"),
+            "account_id": self._references.ids("chartofaccounts"),
+            "account_name": self._references.names("chartofaccounts"),
+        }
+        own = {name: self._custom.fields(kind) for name, kind in KINDS.items() if kind.entity is not None}
+        catalogue = tailored(choices, own)
+        if self._link_field is None:
+            return catalogue
+        return Catalogue(
+            tuple(
+                replace(m, capabilities=replace(m.capabilities, idempotency_s=_FOR_EVER_S))
+                if self._writer.upserts(KINDS[m.name])
+                else m
+                for m in catalogue.modules
+            )
+        )
+
+    def read(self, module: str, cursor: str | None, fields: frozenset[str]) -> Iterator[Page]:
+        if not synced(module):
+            return iter([Page(records=self._lookup(module), cursor="", last=True)])
+        return self._reader.read(module, cursor, fields)
+
+    def read_ids(self, module: str, ids: Sequence[str], fields: frozenset[str]) -> Sequence[Record]:
+        if not synced(module):
+            return [record for record in self._lookup(module) if record.id in set(ids)]
+        return self._reader.read_ids(module, ids)
+
+    def count(self, module: str) -> int | None:
+        """Lists say whether there is more, never how much."""
+        return None if synced(module) else len(self._lookup(module))
+
+    def write(self, module: str, writes: Sequence[Write]) -> Sequence[Outcome]:
+        self._expect_synced(module)
+        return self._writer.write(module, writes)
+
+    def settle(self, module: str, sent: Sequence[SentWrite]) -> Sequence[Outcome | None]:
+        self._expect_synced(module)
+        return self._settler.settle(module, sent)
+
+    def _lookup(self, module: str) -> list[Record]:
+        if module not in KINDS:
+            raise RemoteProtocolError(
+                f"this connector does not serve the module {module}", fix=f"use one of {', '.join(KINDS)}"
+            )
+        return self._references.read(module)
+
+    @staticmethod
+    def _expect_synced(module: str) -> None:
+        if not synced(module):
+            raise RemoteProtocolError(
+                f"records of {module} are not written by this connector",
+                fix=f"use one of {', '.join(name for name in KINDS if synced(name))}",
+            )
