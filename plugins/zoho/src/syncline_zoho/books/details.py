@@ -16,6 +16,24 @@ Row = Mapping[str, Any]
 ITEMS_A_CALL = 100
 
 
+class DetailsOnce:
+    """Details that were fetched in this session, by id and time of change; the oldest give way."""
+
+    def __init__(self, most: int = 2_500) -> None:
+        self._most = most
+        self._rows: dict[str, tuple[str, Row]] = {}
+
+    def get(self, record_id: str, stamp: str) -> Row | None:
+        held = self._rows.get(record_id)
+        return held[1] if held is not None and held[0] == stamp else None
+
+    def put(self, record_id: str, stamp: str, row: Row) -> None:
+        self._rows.pop(record_id, None)
+        self._rows[record_id] = (stamp, row)
+        if len(self._rows) > self._most:
+            del self._rows[next(iter(self._rows))]
+
+
 def fetch(api: Api, kind: Kind, ids: Iterable[str]) -> dict[str, Row]:
     """Details by id, as they are now; those that are not there are left out."""
     wanted = list(dict.fromkeys(ids))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from itertools import pairwise
@@ -14,9 +14,9 @@ import msgspec
 from syncline.connect import Field, Page, Record, RemoteModule, RemoteProtocolError, State
 from syncline_zoho.books.api import Api
 from syncline_zoho.books.catalogue import CATALOGUE
-from syncline_zoho.books.cursor import Cursor, read_cursor
+from syncline_zoho.books.cursor import SETTLED, Cursor, read_cursor
 from syncline_zoho.books.custom import CustomFields
-from syncline_zoho.books.details import fetch
+from syncline_zoho.books.details import DetailsOnce, fetch
 from syncline_zoho.books.kinds import KINDS, Changes, Kind
 from syncline_zoho.books.lists import walk
 from syncline_zoho.books.locks import lock_of
@@ -34,6 +34,7 @@ class Reader:
     api: Api
     custom: CustomFields
     locked_until: str | None = None
+    details: DetailsOnce = field(default_factory=DetailsOnce)
 
     # --- records ----------------------------------------------------------------------------------
 
@@ -127,13 +128,26 @@ class Reader:
         if not wanted:
             return []
         if module == "contactpersons":
-            found = fetch(self.api, listed, wanted)
-            return [person for row in found.values() for person in self._persons(row)]
+            return [person for row in self._contacts(rows, wanted) for person in self._persons(row)]
         if fields <= listed.listed:
             # the budget of a day is small: what a list tells is not asked for record by record
             by_id = {str(row[listed.id]): row for row in rows}
             return [self.record(module, by_id[i], whole=False) for i in wanted]
+        if module == "contacts":
+            return [self.record(module, row) for row in self._contacts(rows, wanted)]
         return [self.record(module, row) for row in fetch(self.api, listed, wanted).values()]
+
+    def _contacts(self, rows: Sequence[Row], wanted: Sequence[str]) -> list[Row]:
+        """Details of contacts, which two modules are read from: a call each, not two."""
+        kind = KINDS["contacts"]
+        stamps = {str(row[kind.id]): _stamp_text(kind, row) for row in rows}
+        known = {i: row for i in wanted if (row := self.details.get(i, stamps[i])) is not None}
+        fresh = fetch(self.api, kind, [i for i in wanted if i not in known])
+        settled = utc_text(self.api.server_time - SETTLED)
+        for record_id, row in fresh.items():
+            if stamps[record_id] < settled:
+                self.details.put(record_id, _stamp_text(kind, row), row)
+        return [row for i in wanted if (row := known.get(i) or fresh.get(i)) is not None]
 
     # --- contact persons --------------------------------------------------------------------------
 

@@ -138,7 +138,7 @@ class Writer:
 
     def _update(self, kind: Kind, write: Write) -> Outcome:
         record_id = str(write.id)
-        if kind.number in write.values and not write.values[kind.number]:
+        if kind.number is not None and write.values.get(kind.number, "as it is") in (None, ""):
             words = f"a {kind.noun.lower()} has a number: it can be changed, not taken away"
             return refused(write, words, "number", kind.number)
         stored: Record | None = None

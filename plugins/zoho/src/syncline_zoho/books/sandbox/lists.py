@@ -51,27 +51,31 @@ def list_rows(
     keep = rules.filters.get(wanted)
     if names and keep is None:
         wanted, keep = names[0], rules.filters[names[0]]
-    rows = [show(row) for row in ledger.visible(kind) if keep is None or keep(row)]
-    for name in rules.equals:
-        asked = request.one(name)
-        if asked is not None:
-            rows = [row for row in rows if _same(row.get(name), asked)]
+    held = [row for row in ledger.visible(kind) if keep is None or keep(row)]
+    column = request.one("sort_column") or rules.sort
+    order = (request.one("sort_order") or "").upper()[:1]
+    by_time = ledger.switches.get("sorts_by_time") and column == "last_modified_time"
+    if column not in rules.sorts and not by_time:
+        column = rules.sort
+    order = rules.order if order not in ("A", "D") or rules.order_ignored else order
+    asked = {name: value for name in rules.equals if (value := request.one(name)) is not None}
     since = request.one("last_modified_time")
     if rules.since and since and not ledger.switches.get("ignore_filter"):
         try:
             moment = stamp(datetime.fromisoformat(since))
         except ValueError:
             raise invalid("last_modified_time") from None
-        rows = [row for row in rows if _utc(row["last_modified_time"]) >= moment]
-    column = request.one("sort_column") or rules.sort
-    order = (request.one("sort_order") or "").upper()[:1]
-    if column not in rules.sorts and not (
-        ledger.switches.get("sorts_by_time") and column == "last_modified_time"
-    ):
-        column = rules.sort
-    order = rules.order if order not in ("A", "D") or rules.order_ignored else order
+        held = [row for row in held if row["last_modified_time"] >= moment]
+    # values that are worked out are shown before they are compared; the others need not be
+    plain = not asked and all(column in row for row in held)
+    rows = held if plain else [show(row) for row in held]
+    for name, value in asked.items():
+        rows = [row for row in rows if _same(row.get(name), value)]
     rows.sort(key=lambda row: (_rank(row.get(column)), str(row.get(_id_of(row)))), reverse=order == "D")
     start = (page - 1) * per_page
+    part = rows[start : start + per_page]
+    if plain:
+        part = [show(row) for row in part]
     context = {
         "page": page,
         "per_page": per_page,
@@ -82,7 +86,7 @@ def list_rows(
         "sort_column": column,
         "sort_order": order,
     }
-    return success("success", {many: rows[start : start + per_page], "page_context": context})
+    return success("success", {many: part, "page_context": context})
 
 
 def _id_of(row: Row) -> str:
@@ -102,15 +106,11 @@ def _same(held: Any, asked: str) -> bool:
     return str(held or "").casefold() == asked.casefold()
 
 
-def _utc(text: str) -> str:
-    return stamp(datetime.fromisoformat(text))
-
-
 def _rank(value: Any) -> tuple[int, Any]:
     """Instants by the time they are, whatever the offset they are shown with."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return 0, Decimal(value)
     text = str(value or "")
     if len(text) == 24 and text[10] == "T":
-        return 1, _utc(text)
+        return 1, stamp(datetime.fromisoformat(text))
     return 1, text.casefold()
