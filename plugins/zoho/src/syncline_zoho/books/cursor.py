@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -37,11 +37,14 @@ class Scan:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
     """``low``: everything changed up to here was delivered; ``seen``: stamps by id of what was delivered
-    from there on."""
+    from there on; ``day``: the organisation's day up to which lapsed documents were looked for;
+    ``offset_min``: how far its clock is from UTC, as its rows told last."""
 
     low: str | None = None
     seen: Mapping[str, str] = field(default_factory=dict)
     scan: Scan | None = None
+    day: str | None = None
+    offset_min: int = 0
 
     @property
     def since(self) -> datetime | None:
@@ -68,11 +71,16 @@ class Cursor:
             raise RemoteProtocolError("a scan ended before it began")
         low = max(self.low or "", utc_text(moment - OVERLAP))
         young = {i: stamp for i, stamp in self.seen.items() if stamp >= low}
-        return Cursor(low=low, seen=dict(list(young.items())[-REMEMBERED:]))
+        seen = dict(list(young.items())[-REMEMBERED:])
+        return Cursor(low=low, seen=seen, day=self.day, offset_min=self.offset_min)
+
+    def today(self, now: datetime) -> str:
+        """The organisation's day."""
+        return (now.astimezone(UTC) + timedelta(minutes=self.offset_min)).date().isoformat()
 
     def to_text(self) -> str:
         scan = self.scan
-        content: dict[str, Any] = {"v": 1, "low": self.low}
+        content: dict[str, Any] = {"v": 1, "low": self.low, "day": self.day, "offset": self.offset_min}
         seen = self.seen if scan is None else self._recent()
         content["seen"] = dict(seen)
         if scan is not None:
@@ -102,7 +110,13 @@ def read_cursor(text: str | None) -> Cursor:
             scan = Scan(
                 offset=int(raw["offset"]), anchors=tuple(map(str, raw["anchors"])), started=raw["started"]
             )
-        return Cursor(low=content["low"], seen=dict(content["seen"]), scan=scan)
+        return Cursor(
+            low=content["low"],
+            seen=dict(content["seen"]),
+            scan=scan,
+            day=content["day"],
+            offset_min=int(content["offset"]),
+        )
     except (KeyError, TypeError, ValueError, AttributeError, msgspec.DecodeError) as error:
         raise RemoteProtocolError(
             "the stored position in this module cannot be read",

@@ -29,7 +29,8 @@ class Kind:
     numbers by itself unless told; ``entity``: the name under which its custom fields are kept;
     ``upsert``: whether it takes ``X-Unique-Identifier-*``. ``listed``: the fields that list rows hold.
     ``moves``: by each status the call that leads to it; ``void``: the status that ends a document.
-    ``activity``: whether records are made active or inactive. ``key``: the field by which others name it.
+    ``lapses``: a status that a document gets by the passing of a day, without a word of it, and the field of
+    that day. ``activity``: whether records are made active or inactive. ``key``: the field by which others name it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Kind:
     void: str | None = None
     revived: str | None = None
     settled: frozenset[str] = frozenset()
+    lapses: tuple[str, str] | None = None
     activity: bool = False
     key: str | None = None
 
@@ -128,6 +130,7 @@ KINDS: Mapping[str, Kind] = {
             numbers_itself=True,
             entity="estimate",
             listed=_SALE | {"estimate_number", "expiry_date"},
+            lapses=("expired", "expiry_date"),
             moves={"sent": "sent", "accepted": "accepted", "declined": "declined"},
             settled=frozenset({"invoiced"}),
         ),
@@ -159,6 +162,7 @@ KINDS: Mapping[str, Kind] = {
             entity="invoice",
             upsert=True,
             listed=_SALE | {"invoice_number", "due_date", "balance"},
+            lapses=("overdue", "due_date"),
             moves={"sent": "sent", "void": "void", "draft": "draft"},
             void="void",
             revived="draft",
@@ -174,6 +178,7 @@ KINDS: Mapping[str, Kind] = {
             number="bill_number",
             entity="bill",
             upsert=True,
+            lapses=("overdue", "due_date"),
             listed=_PURCHASE | {"bill_number", "due_date", "balance"},
             moves={"open": "open", "void": "void"},
             void="void",

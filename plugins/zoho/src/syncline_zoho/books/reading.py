@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,7 @@ import msgspec
 from syncline.connect import Field, Page, Record, RemoteModule, RemoteProtocolError, State
 from syncline_zoho.books.api import Api
 from syncline_zoho.books.catalogue import CATALOGUE
-from syncline_zoho.books.cursor import SETTLED, Cursor, read_cursor
+from syncline_zoho.books.cursor import SETTLED, Cursor, Scan, read_cursor
 from syncline_zoho.books.custom import CustomFields
 from syncline_zoho.books.details import DetailsOnce, fetch
 from syncline_zoho.books.kinds import KINDS, Changes, Kind
@@ -95,11 +95,42 @@ class Reader:
             # sorted by the time of change, what comes after an old row is older still
             old = bool(newest_first and stamps and cursor.low is not None and stamps[-1][1] < cursor.low)
             last = part.last or old
+            cursor = replace(cursor, offset_min=_offset(part.rows, cursor.offset_min))
             if last:
                 cursor = cursor.finish()
+                if module == listed.name and listed.lapses is not None:
+                    later, lapsed = self._lapsed(listed, cursor, fields, {r.id for r in records})
+                    if lapsed:
+                        # apart, since what lapsed did not change since anything that was asked
+                        yield Page(records=records, cursor=cursor.to_text(), last=False, since=asked)
+                        records, asked = lapsed, None
+                    cursor = later
             yield Page(records=records, cursor=cursor.to_text(), last=last, since=asked)
             if last:
                 return
+
+    def _lapsed(
+        self, kind: Kind, cursor: Cursor, fields: frozenset[str], known: set[str]
+    ) -> tuple[Cursor, list[Record]]:
+        """Documents that a day's passing has made overdue: nothing moves their time of change, so they are
+        asked for once a day."""
+        assert kind.lapses is not None
+        status, field = kind.lapses
+        today = cursor.today(self.api.server_time)
+        since, cursor = cursor.day, replace(cursor, day=today)
+        if since is None or since >= today:
+            return cursor, []
+        params = {"status": status, "sort_column": field, "sort_order": "D"}
+        found: list[Record] = []
+        for part in walk(self.api, kind, params, Scan()):
+            # what fell due on the day before the last look lapsed with that day's end
+            rows = [row for row in part.rows if row.get("status") == status]
+            young = [row for row in rows if str(row.get(field) or "") >= _day_before(since)]
+            wanted = [i for row in young if (i := str(row[kind.id])) not in known]
+            found += self._records(kind.name, kind, part.rows, wanted, fields)
+            if part.order == (field, "D") and len(young) < len(rows):
+                break
+        return cursor, found
 
     @staticmethod
     def _question(kind: Kind, cursor: Cursor) -> tuple[dict[str, str], bool]:
@@ -202,6 +233,23 @@ def _stamp_text(kind: Kind, row: Row) -> str:
     if moment is None:
         raise RemoteProtocolError(f"Zoho Books' list of {kind.name} has a row without the time of its change")
     return utc_text(moment)
+
+
+def _offset(rows: Sequence[Row], known: int) -> int:
+    """Minutes from UTC of the organisation's clock, off the last row that tells it."""
+    for row in reversed(rows):
+        try:
+            moment = datetime.fromisoformat(str(row.get("last_modified_time") or ""))
+        except ValueError:
+            continue
+        offset = moment.utcoffset()
+        if offset is not None:
+            return int(offset.total_seconds() // 60)
+    return known
+
+
+def _day_before(day: str) -> str:
+    return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
 
 
 def _falling(stamps: Sequence[tuple[str, str]]) -> bool:

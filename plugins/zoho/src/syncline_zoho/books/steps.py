@@ -35,7 +35,7 @@ def plan_steps(kind: Kind, record_id: str, asked: Values, stored: Values) -> lis
     """``asked``: the part of the write that takes calls of its own. Raises Impossible."""
     steps = []
     if asked.get("status") is not None:
-        steps += _status(kind, record_id, str(asked["status"]), str(stored.get("status") or ""))
+        steps += _status(kind, record_id, str(asked["status"]), stored)
     if kind.name == "creditnotes" and "invoices" in asked:
         steps += _applications(kind, record_id, asked["invoices"] or (), stored.get("invoices") or ())
     return steps
@@ -51,9 +51,14 @@ def status_step(kind: Kind, record_id: str, status: str, *, first: bool = False)
     return Step(method="POST", path=f"{kind.path}/{quote(record_id, safe='')}/status/{call}", first=first)
 
 
-def _status(kind: Kind, record_id: str, wanted: str, now: str) -> list[Step]:
+def _status(kind: Kind, record_id: str, wanted: str, stored: Values) -> list[Step]:
+    now = str(stored.get("status") or "")
     if wanted == now:
         return []
+    if wanted == kind.void and any(stored.get(name) for name in ("payment_made", "credits_applied")):
+        raise Impossible(
+            f"the {kind.noun.lower()} has payments or credits, which a void would set free: that is for a person"
+        )
     allowed = MOVES[kind.name].get(now)
     if allowed is not None and wanted not in allowed:
         raise Impossible(

@@ -6,6 +6,7 @@ purchase orders were recorded to ignore ``sort_order``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,7 @@ from syncline_zoho.books.sandbox.ledger import Ledger
 from syncline_zoho.books.sandbox.wire import Row, stamp
 
 MOST = 200
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d{4})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,6 @@ def _rank(value: Any) -> tuple[int, Any]:
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         return 0, Decimal(value)
     text = str(value or "")
-    if len(text) == 24 and text[10] == "T":
+    if _INSTANT.fullmatch(text):
         return 1, stamp(datetime.fromisoformat(text))
     return 1, text.casefold()

@@ -121,7 +121,7 @@ class Organisation:
 
     def create(self, kind: str, request: Request) -> Reply:
         rules = self.rules(kind, number_given=_number_given(request))
-        row = rules.create(object_of(request.json(), "body"))
+        row = rules.create(_body_of(request))
         return success(
             f"The {KINDS[kind].noun.lower()} has been created.",
             {KINDS[kind].one: rules.show(row)},
@@ -130,7 +130,7 @@ class Organisation:
 
     def update(self, kind: str, request: Request) -> Reply:
         rules = self.rules(kind, number_given=_number_given(request))
-        row = rules.update(self.find(kind, request.params["id"]), object_of(request.json(), "body"))
+        row = rules.update(self.find(kind, request.params["id"]), _body_of(request))
         words = f"{KINDS[kind].noun} information has been updated."
         return success(words, {KINDS[kind].one: rules.show(row)})
 
@@ -141,7 +141,7 @@ class Organisation:
         field = next((f for f in fields_of(self.ledger, kind) if f["api_name"] == name), None)
         if field is None or not field["is_unique"] or not value:
             raise Refused("The custom field given as the unique identifier is invalid.", 2)
-        body = object_of(request.json(), "body")
+        body = _body_of(request)
         rules = self.rules(kind, number_given=_number_given(request))
         holder = self.ledger.holder(kind, name, fold(value))
         if holder is not None:
@@ -172,13 +172,13 @@ class Organisation:
     # --- persons ----------------------------------------------------------------------------------
 
     def create_person(self, request: Request) -> Reply:
-        contact, person = self.contacts.create_person(object_of(request.json(), "body"))
+        contact, person = self.contacts.create_person(_body_of(request))
         return success(
             "The contact person has been Created", {"contact_person": _person(contact, person)}, status=201
         )
 
     def update_person(self, request: Request) -> Reply:
-        contact, person = self.contacts.update_person(request.params["id"], object_of(request.json(), "body"))
+        contact, person = self.contacts.update_person(request.params["id"], _body_of(request))
         return success(
             "The contact person details has been updated.", {"contact_person": _person(contact, person)}
         )
@@ -201,7 +201,7 @@ class Organisation:
 
     def apply_credit(self, request: Request) -> Reply:
         row = self.find("creditnotes", request.params["id"])
-        body = object_of(request.json(), "body")
+        body = _body_of(request)
         self.documents["creditnotes"].apply(row, rows_of(body.get("invoices"), "invoices"))
         return success("Credits have been applied to the invoice(s).")
 
@@ -349,6 +349,13 @@ class Organisation:
             persons.insert(0, primary)
         primary |= typed
         body["contact_persons"] = persons
+
+
+def _body_of(request: Request) -> Mapping[str, Any]:
+    try:
+        return object_of(request.json() if request.body else {}, "body")
+    except ValueError:
+        raise Refused("Invalid JSON string.", 9) from None
 
 
 def _number_given(request: Request) -> bool:

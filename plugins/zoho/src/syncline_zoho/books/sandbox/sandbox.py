@@ -101,8 +101,6 @@ class ZohoBooksSandbox(Sandbox):
                 return call(organisation, request)
             except Refused as refusal:
                 return refusal.reply()
-            except ValueError:
-                return error(9, "Invalid JSON string.", 400)
 
         return answer
 
