@@ -121,7 +121,20 @@ class Mutant:
     needs: Callable[[RemoteModule], bool] = lambda module: True
 
     def fits(self, connector: Connector) -> bool:
-        return any(self.needs(m) for m in connector.catalogue().modules if not m.lookup)
+        """Whether one module can be broken that way, and the promise applies to it at all."""
+        applies = _APPLIES.get(self.breaks, lambda can: True)
+        modules = [m for m in connector.catalogue().modules if not m.lookup]
+        return any(self.needs(m) and applies(m.capabilities) for m in modules)
+
+
+#: promises that are about batches or deletions, and what a remote must have for them to be tried
+_APPLIES: Mapping[str, Callable[[Capabilities], bool]] = {
+    "create-batch": lambda can: can.create_batch > 1,
+    "one-bad": lambda can: can.create_batch > 1,
+    "batch-lost": lambda can: can.create_batch > 1,
+    "update-batch": lambda can: can.update_batch > 1,
+    "deletions": lambda can: can.deletions,
+}
 
 
 MUTANTS: list[Mutant] = []
@@ -327,8 +340,7 @@ class MakesUpIds(Paging):
 @mutant("read-all")
 class MiscountsByOne(Wrapped):
     def count(self, module: str) -> int | None:
-        counted = self.inner.count(module)
-        return None if counted is None else counted + 1
+        return (self.inner.count(module) or 0) + 1
 
 
 @mutant("read-all")

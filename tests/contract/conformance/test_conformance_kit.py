@@ -31,7 +31,9 @@ BROKEN = [
 def test_the_installed_connectors_keep_every_promise(name: str) -> None:
     started = time.monotonic()
     report = run(installed()[name])
-    assert time.monotonic() - started < 60
+    modules = sum(not module.lookup for module in installed()[name].catalogue().modules)
+    # each promise is tried on every module
+    assert time.monotonic() - started < max(60, 12 * modules)
     failed = {f.promise.name: f.why for f in report.findings if f.verdict is Verdict.FAILED}
     assert not failed
     assert report.level is Level.SURVIVES

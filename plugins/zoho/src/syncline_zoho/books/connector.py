@@ -14,13 +14,11 @@ if TYPE_CHECKING:
     from syncline.connect.sandbox import Sandbox, SandboxSettings
 
 #: a group of scopes for each resource; state changes ask for CREATE (Zoho Books API v3, OAuth, Scopes)
-SCOPES = tuple(
-    f"ZohoBooks.{group}.ALL"
-    for group in (
-        "contacts", "settings", "estimates", "salesorders", "invoices", "customerpayments", "creditnotes",
-        "purchaseorders", "bills",
-    )
-) + ("ZohoBooks.accountants.READ",)  # fmt: skip
+_GROUPS = (
+    "contacts", "settings", "estimates", "salesorders", "invoices", "customerpayments", "creditnotes",
+    "purchaseorders", "bills",
+)  # fmt: skip
+SCOPES = (*(f"ZohoBooks.{group}.ALL" for group in _GROUPS), "ZohoBooks.accountants.READ")
 #: a token that has had its time is told by the code that also says of a scope that it is missing
 _EXPIRED = (*EXPIRED, '"code":57', '"code": 57', '"code":14,')
 
@@ -29,8 +27,8 @@ class ZohoBooksConnector(Connector):
     name = "zoho-books"
     title = "Zoho Books"
     documentation = "https://www.zoho.com/books/api/v3/"
-    #: Zoho locks an organisation's own people out of the web when more than 100 calls a minute are made for it,
-    #: so a share is left to them; five at once, as the smallest plan allows. How many a day there are
+    #: Zoho locks an organisation's own people out of the web when more than 100 calls a minute are made for
+    #: it, so a share is left to them; five at once, as the smallest plan allows. How many a day there are
     #: depends on the plan, and is told with every answer.
     limits = Limits(concurrent=5, per_minute=80, day_left_header="x-rate-limit-remaining")
     options_schema: Mapping[str, Any] = {
@@ -49,8 +47,8 @@ class ZohoBooksConnector(Connector):
                 "pattern": "^cf_[a-z0-9_]+$",
             },
             "locked_until": {
-                "description": "Documents dated up to this day are locked (Settings, Transaction Locking), which"
-                " the API tells only when a change is refused.",
+                "description": "Documents dated up to this day are locked (Settings, Transaction Locking)."
+                " The API tells it of a document, never of the organisation.",
                 "type": "string",
                 "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
             },

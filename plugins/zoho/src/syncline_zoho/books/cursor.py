@@ -1,8 +1,8 @@
 """How far a list has been read: a stamp that lags, what was delivered since it, and the place within a scan.
 
 A row can show up later than its stamp says, and stamps are whole seconds, so the last minutes are listed
-again by each read. Details cost a call each: what was delivered at the same stamp before is not fetched again,
-unless its second was not over when it was listed.
+again by each read. Details cost a call each: what was delivered at the same stamp before is not fetched
+again, unless its second was not over when it was listed.
 """
 
 from __future__ import annotations

@@ -30,7 +30,9 @@ class Kind:
     ``upsert``: whether it takes ``X-Unique-Identifier-*``. ``listed``: the fields that list rows hold.
     ``moves``: by each status the call that leads to it; ``void``: the status that ends a document.
     ``lapses``: a status that a document gets by the passing of a day, without a word of it, and the field of
-    that day. ``activity``: whether records are made active or inactive. ``key``: the field by which others name it.
+    that day. ``revived``: the status that it has after a void was taken back; ``settled``: those in which it
+    takes no more than harmless edits. ``activity``: whether records are made active or inactive. ``key``: the
+    field by which others name it.
     """
 
     name: str

@@ -57,7 +57,8 @@ def _status(kind: Kind, record_id: str, wanted: str, stored: Values) -> list[Ste
         return []
     if wanted == kind.void and any(stored.get(name) for name in ("payment_made", "credits_applied")):
         raise Impossible(
-            f"the {kind.noun.lower()} has payments or credits, which a void would set free: that is for a person"
+            f"the {kind.noun.lower()} has payments or credits, which a void would set free:"
+            " that is for a person to do"
         )
     allowed = MOVES[kind.name].get(now)
     if allowed is not None and wanted not in allowed:

@@ -114,7 +114,7 @@ class Writer:
         return self.api.send("POST", kind.path, params=params, json=body)
 
     def upserts(self, kind: Kind) -> bool:
-        """Whether creates go by a unique field of the organisation's own, which the remote looks up itself."""
+        """Whether creates go by a unique field of the organisation's own, which the remote looks up."""
         return self.link_field is not None and kind.upsert and self.custom.is_unique(kind, self.link_field)
 
     def _person_made(self, write: Write, row: Mapping[str, Any]) -> Outcome:

@@ -1,8 +1,8 @@
-"""Estimates, sales orders, invoices, bills, purchase orders, credit notes: one set of rules, told apart by data.
+"""Documents from estimates to credit notes: one set of rules, told apart by data.
 
 Sources: Zoho Books API v3, a page each (estimates and sales orders by analogy with invoices), and what was
-recorded of it: invoices, estimates, orders begin as drafts, bills and credit notes open; a header edit sends no
-lines; a line that is left out is deleted; one that is sent is replaced.
+recorded of it: invoices, estimates, orders begin as drafts, bills and credit notes open; a line that is left
+out is deleted; one that is sent is replaced.
 """
 
 from __future__ import annotations

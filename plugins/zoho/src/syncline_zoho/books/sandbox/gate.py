@@ -1,7 +1,7 @@
 """What stands before every call: sign-in, scope, organisation, the three limits, the ban on mail.
 
-Limits after Zoho Books API v3, API Call Limit: 100 calls a minute (code 44), 10 at once on paid plans and 5 on
-the free one (1070), so many a day by plan (45). The headers are those that were recorded.
+Limits after Zoho Books API v3, API Call Limit: 100 calls a minute (code 44), 10 at once on paid plans and 5
+on the free one (1070), so many a day by plan (45). The headers are those that were recorded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Items, and the price lists that name prices for them.
 
-Source: Zoho Books API v3, Items; price lists by analogy, since no document of theirs is at hand. An item's name
-and its SKU are unique in the organisation.
+Source: Zoho Books API v3, Items; price lists by analogy, since no document of theirs is at hand. An item's
+name and its SKU are unique in the organisation.
 """
 
 from __future__ import annotations

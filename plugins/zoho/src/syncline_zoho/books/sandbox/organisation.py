@@ -153,7 +153,8 @@ class Organisation:
         own = [*(body.get("custom_fields") or []), {"api_name": name, "value": value}]
         row = rules.create({**body, "custom_fields": own})
         words = f"The {KINDS[kind].noun.lower()} has been created."
-        return success(words, {KINDS[kind].one: rules.show(row)}, status=201)
+        # the documents know no other status for an upsert, whatever it did
+        return success(words, {KINDS[kind].one: rules.show(row)})
 
     def delete(self, kind: str, request: Request) -> Reply:
         self.rules(kind).delete(self.find(kind, request.params["id"]))

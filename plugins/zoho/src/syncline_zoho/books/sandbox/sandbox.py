@@ -191,11 +191,12 @@ class ZohoBooksSandbox(Sandbox):
     def act(
         self, action: str, module: str, record_id: str | None, values: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """``create``, ``update``, ``delete``; ``archive`` and ``restore`` contacts, items, price lists; ``void``
-        documents and ``mark`` them (``status``: sent, open, billed, accepted...); ``pay`` invoices and bills
-        (``amount``, ``date``, ``payment_mode``); ``apply`` a credit note (``invoice_id``, ``amount``); ``lock``
-        and ``unlock`` documents; ``merge`` contacts (``into``: the one that stays); ``adjust-stock`` of an item;
-        and in the set-up: ``organisation`` (``lock_date``), ``customfields``, and the look-ups."""
+        """``create``, ``update``, ``delete``; ``archive`` and ``restore`` contacts, items, price lists;
+        ``void`` documents and ``mark`` them (``status``: sent, open, billed, accepted...); ``pay`` invoices
+        and bills (``amount``, ``date``, ``payment_mode``); ``apply`` a credit note (``invoice_id``,
+        ``amount``); ``lock`` and ``unlock`` documents; ``merge`` contacts (``into``: the one that stays);
+        ``adjust-stock`` of an item; and in the set-up: ``organisation`` (``lock_date``), ``customfields``,
+        and the look-ups. For another organisation: ``ID/module``."""
         with self.lock:
             organisation, name = self._of(module)
             told = dict(values)

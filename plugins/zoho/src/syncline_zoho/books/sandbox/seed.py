@@ -1,7 +1,7 @@
 """The bookkeepers' share of a made-up business, as this remote would hold it.
 
-Everything is stored by the rules that serve the API, then dated over the months before the sandbox's clock, so
-that a read of what changed finds nothing new after seeding.
+Everything is stored by the rules that serve the API, then dated over the months before the sandbox's clock,
+so that a read of what changed finds nothing new after seeding.
 """
 
 from __future__ import annotations
