@@ -1,3 +1,3 @@
-"""The Zoho CRM connector for Syncline."""
+"""The connectors of Zoho's products for Syncline."""
 
 __version__ = "0.1.0"
