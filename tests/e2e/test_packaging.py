@@ -232,7 +232,7 @@ def test_each_is_installed_and_found_in_turn(built: dict[str, Built], clean: Cle
     assert _connectors(clean) == {"xero"}
 
     clean.install(built["syncline_zoho"])
-    assert _connectors(clean) == {"xero", "zoho-crm"}
+    assert _connectors(clean) == {"xero", "zoho-books", "zoho-crm"}
     copy = clean.folder / "acme.yaml"
     copy.write_bytes(EXAMPLE.read_bytes())
     told = clean.run("validate", copy)

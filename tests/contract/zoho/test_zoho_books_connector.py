@@ -680,6 +680,50 @@ def test_a_create_that_breaks_off_before_its_status_is_finished_by_settling(
     assert len(remote.rows("invoices")) == 1
 
 
+@pytest.mark.parametrize("kind", [FaultKind.LOSE, FaultKind.REFUSE], ids=lambda kind: kind.value)
+def test_an_update_that_breaks_off_before_its_status_can_be_sent_again(
+    remote: Books, session: Session, customer: str, kind: FaultKind
+) -> None:
+    invoice = made(session, "invoices", customer_id=customer, line_items=lines(WORK))
+    remote.sandbox.faults.arm(Fault(kind=kind, method="POST", path=r"/books/v3/invoices/\d+/status/sent"))
+    outcome = change(session, "invoices", invoice, notes="Thanks", status="sent")
+    assert outcome.kind is OutcomeKind.UNKNOWN
+    left = read_one(session, "invoices", invoice).values
+    assert (left["notes"], left["status"]) == ("Thanks", "sent" if kind is FaultKind.LOSE else "draft")
+    again = change(session, "invoices", invoice, notes="Thanks", status="sent")
+    assert again.kind is OutcomeKind.DONE
+    assert again.record is not None
+    assert again.record.values["status"] == "sent"
+
+
+def test_an_update_that_breaks_off_in_the_middle_is_never_raised_as_an_error(
+    remote: Books, session: Session, customer: str
+) -> None:
+    """The first call was carried out, so that nothing after it may say that nothing was."""
+    invoice = made(session, "invoices", customer_id=customer, line_items=lines(WORK))
+    remote.sandbox.faults.arm(
+        Fault(
+            kind=FaultKind.STATUS, status=503, method="POST", path=r"/books/v3/invoices/\d+/status", times=9
+        )
+    )
+    assert change(session, "invoices", invoice, notes="x", status="sent").kind is OutcomeKind.UNKNOWN
+    remote.sandbox.faults.clear()
+    remote.sandbox.faults.arm(Fault(kind=FaultKind.STATUS, status=403, path=r"/books/v3/invoices/\d+/status"))
+    with pytest.raises(PermissionMissing):
+        change(session, "invoices", invoice, status="sent")
+
+
+def test_a_record_that_was_made_is_done_though_its_status_is_not_allowed(
+    remote: Books, session: Session, customer: str
+) -> None:
+    remote.sandbox.faults.arm(Fault(kind=FaultKind.STATUS, status=403, path=r"/books/v3/invoices/\d+/status"))
+    outcome = create(session, "invoices", customer_id=customer, line_items=lines(WORK), status="sent")
+    assert (outcome.kind, outcome.id) == (OutcomeKind.DONE, remote.rows("invoices")[0]["invoice_id"])
+    assert outcome.record is not None
+    assert outcome.record.values["status"] == "draft"
+    assert outcome.warnings
+
+
 def test_with_a_link_field_a_create_that_is_sent_again_makes_no_second_record(remote: Books) -> None:
     session = remote.session(link_field="cf_syncline_key")
     contacts = session.discover().module("contacts")

@@ -164,7 +164,7 @@ def _lines(*more: Field) -> Field:
             _text("name", 100),
             _text("description", 2000),
             _number("quantity"),
-            _number("rate", 6, required=True),
+            _number("rate", 6),
             _text("unit", 100),
             *_TAX,
             *_ACCOUNT,

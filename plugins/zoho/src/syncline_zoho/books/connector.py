@@ -30,7 +30,8 @@ class ZohoBooksConnector(Connector):
     #: Zoho locks an organisation's own people out of the web when more than 100 calls a minute are made for
     #: it, so a share is left to them; five at once, as the smallest plan allows. How many a day there are
     #: depends on the plan, and is told with every answer.
-    #: What is left of a minute no header of Zoho's tells; one that did would be believed, as the sandbox's is.
+    #: What is left of a minute no header of Zoho's tells; one that did would be believed, as that of the
+    #: sandbox is.
     limits = Limits(
         concurrent=5,
         per_minute=80,

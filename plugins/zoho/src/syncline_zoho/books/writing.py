@@ -225,7 +225,13 @@ class Writer:
                 return unknown(write, error.what, record_id)
             if is_done(reply):
                 continue
-            outcome = judge(kind, write, reply)
+            try:
+                outcome = judge(kind, write, reply)
+            except RemoteError as error:
+                if not going_on:
+                    raise
+                # calls of this write were carried out, so it is not the whole of it that failed
+                outcome = refused(write, error.what, str(reply.status))
             if outcome.kind is OutcomeKind.UNKNOWN:
                 return unknown(write, outcome.message, record_id)
             if not made:

@@ -161,8 +161,8 @@ class Items:
         whole = self.show(row)
         names = (
             "item_id", "name", "status", "description", "rate", "unit", "tax_id", "tax_name",
-            "tax_percentage", "sku", "product_type", "item_type", "account_id", "stock_on_hand", "created_time",
-            "last_modified_time",
+            "tax_percentage", "sku", "product_type", "item_type", "account_id", "stock_on_hand",
+            "created_time", "last_modified_time",
         )  # fmt: skip
         return {name: whole[name] for name in names}
 
