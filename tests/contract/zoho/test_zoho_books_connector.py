@@ -342,6 +342,27 @@ def test_a_line_edit_sends_every_line_whole_with_its_id(
     assert new["name"] == "New"
 
 
+def test_what_the_catalogue_does_not_know_of_a_line_or_a_person_survives_an_edit(
+    remote: Books, session: Session, customer: str
+) -> None:
+    row = remote.act(
+        "create",
+        "invoices",
+        customer_id=customer,
+        line_items=[
+            {"name": "Work", "rate": 1, "header_name": "Phase 1", "project_id": "460000000000077001"}
+        ],
+    )
+    line = row["line_items"][0]["line_item_id"]
+    change(session, "invoices", row["invoice_id"], line_items=lines({"id": line, "rate": Decimal(2)}))
+    (kept,) = remote.row("invoices", row["invoice_id"])["line_items"]
+    assert (kept["rate"], kept["header_name"], kept["project_id"]) == (2, "Phase 1", "460000000000077001")
+    remote.act("update", "contacts", customer, contact_persons=[{"first_name": "Ann", "skype": "ann.b"}])
+    change(session, "contacts", customer, email="ann@banksia.example")
+    (person,) = remote.row("contacts", customer)["contact_persons"]
+    assert (person["skype"], person["email"]) == ("ann.b", "ann@banksia.example")
+
+
 def test_a_tax_can_be_changed_by_its_name_and_taken_away(session: Session, customer: str) -> None:
     row = {**WORK, "tax_name": "GST"}
     outcome = create(session, "invoices", customer_id=customer, line_items=lines(row))

@@ -22,6 +22,17 @@ PRIMARY = ("first_name", "last_name", "email", "phone", "mobile")
 #: reached by calls of their own
 _APART = frozenset({"status"})
 _DISCOUNT = frozenset({"discount_percent", "discount_amount"})
+#: what an item of a list may hold besides the fields of the catalogue, and would lose if it were not sent
+#: back (Zoho Books API v3, the bodies of documents and contacts)
+_KEPT: Mapping[str, tuple[str, ...]] = {
+    "line_items": (
+        "header_name", "project_id", "tags", "location_id", "hsn_or_sac", "product_type", "time_entry_ids",
+        "expense_id", "bill_id", "bill_item_id", "salesorder_item_id", "purchaseorder_item_id",
+        "tax_exemption_id", "tax_treatment_code", "item_custom_fields", "is_billable", "customer_id",
+        "invoice_item_id",
+    ),
+    "contact_persons": ("skype", "enable_portal", "communication_preference"),
+}  # fmt: skip
 
 
 def needs_stored(kind: Kind, values: Values) -> bool:
@@ -49,10 +60,12 @@ def make_body(
     stored: Values | None,
     references: References,
     custom: CustomFields,
+    raw: Values | None = None,
 ) -> dict[str, Any]:
     """The body of a create or an update, empty when all of it takes other calls.
 
-    ``stored``: the record's values as read just now, for an update that needs them. Raises UnknownName.
+    ``stored``: the record's values as read just now, for an update that needs them; ``raw``: the same as the
+    remote told them. Raises UnknownName.
     """
     separate = apart(kind, write.values)
     values = {name: value for name, value in write.values.items() if name not in separate}
@@ -76,14 +89,14 @@ def make_body(
         ):
             continue
         elif isinstance(value, Items):
-            body[name] = _items(field, value, stored, references)
+            body[name] = _items(field, value, stored, references, raw)
         elif field.type is FieldType.OBJECT and isinstance(value, Mapping):
             held = (stored or {}).get(name)
             body[name] = wire_leaf(field, {**(held if isinstance(held, Mapping) else {}), **value})
         else:
             body[name] = wire_leaf(field, value)
     if kind.name == "contacts":
-        persons = _persons(fields["contact_persons"], values, stored)
+        persons = _persons(fields["contact_persons"], values, stored, raw)
         if persons is not None:
             body["contact_persons"] = persons
     if rows:
@@ -101,9 +114,22 @@ def _ids_of_names() -> frozenset[str]:
     return frozenset(id_field for id_field, _ in NAMED.values())
 
 
-def _items(field: Field, value: Items, stored: Values | None, references: References) -> list[dict[str, Any]]:
+def _kept(field: Field, raw: Values | None) -> dict[str, dict[str, Any]]:
+    """By item id, what is sent back as it was."""
+    found = {}
+    for row in (raw or {}).get(field.name) or ():
+        if isinstance(row, Mapping):
+            held = {n: row[n] for n in _KEPT.get(field.name, ()) if row.get(n) not in (None, "", [], {})}
+            found[str(row.get(field.item_id or ""))] = held
+    return found
+
+
+def _items(
+    field: Field, value: Items, stored: Values | None, references: References, raw: Values | None
+) -> list[dict[str, Any]]:
     """Every item, in order: what an item's id stands for is sent whole, since it is replaced as a whole."""
     held = {str(row.get(field.item_id or "")): row for row in (stored or {}).get(field.name) or ()}
+    kept = _kept(field, raw)
     inner = {f.name: f for f in field.fields if not f.read_only}
     rows = []
     for place, item in enumerate(value.items, 1):
@@ -120,6 +146,7 @@ def _items(field: Field, value: Items, stored: Values | None, references: Refere
                 base.pop(name, None)
         whole = {**base, **given}
         row: dict[str, Any] = {} if item.id is None else {str(field.item_id): item.id}
+        row |= kept.get(str(item.id), {})
         row |= wire_discount(whole) if _DISCOUNT & inner.keys() else {}
         for name, leaf in references.with_ids(whole).items():
             if name in inner and name not in _DISCOUNT:
@@ -130,7 +157,9 @@ def _items(field: Field, value: Items, stored: Values | None, references: Refere
     return rows
 
 
-def _persons(field: Field, values: Values, stored: Values | None) -> list[dict[str, Any]] | None:
+def _persons(
+    field: Field, values: Values, stored: Values | None, raw: Values | None
+) -> list[dict[str, Any]] | None:
     """The contact persons with the fields of the primary one laid over it; ``None`` when nothing is said
     of them. One who is left out of the list is removed by the remote."""
     overlay = {name: values[name] for name in PRIMARY if name in values}
@@ -165,6 +194,11 @@ def _persons(field: Field, values: Values, stored: Values | None) -> list[dict[s
         if primary is not None:
             primary |= overlay
             primary["is_primary_contact"] = True
+    kept = _kept(field, raw)
     return [
-        {n: (wire_leaf(inner[n], v) if n in inner else v) for n, v in person.items()} for person in persons
+        {
+            **kept.get(str(person.get("contact_person_id")), {}),
+            **{n: (wire_leaf(inner[n], v) if n in inner else v) for n, v in person.items()},
+        }
+        for person in persons
     ]

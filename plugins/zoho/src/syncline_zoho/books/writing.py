@@ -142,13 +142,14 @@ class Writer:
             words = f"a {kind.noun.lower()} has a number: it can be changed, not taken away"
             return refused(write, words, "number", kind.number)
         stored: Record | None = None
+        row: Mapping[str, Any] | None = None
         if needs_stored(kind, write.values):
             row = fetch_one(self.api, kind, record_id)
             if row is None:
                 return gone(write)
             stored = self.reader.record(kind.name, row)
         values = None if stored is None else stored.values
-        body = make_body(kind, write, values, self.references, self.custom)
+        body = make_body(kind, write, values, self.references, self.custom, row)
         steps = plan_steps(kind, record_id, apart(kind, write.values), values or {}) if values else []
         before, after = [s for s in steps if s.first], [s for s in steps if not s.first]
         begun = False

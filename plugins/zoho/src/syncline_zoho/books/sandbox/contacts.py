@@ -48,6 +48,7 @@ PERSON = {
     "mobile": 50,
     "designation": 100,
     "department": 100,
+    "skype": 50,
 }
 TEXTS = {
     "contact_name": 200,

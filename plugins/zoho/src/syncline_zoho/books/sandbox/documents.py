@@ -357,6 +357,8 @@ class Documents:
                 if "description" in body
                 else fallback.get("description" if sells else "purchase_description", ""),
                 "unit": text_of(body, "unit", 100) or fallback.get("unit", ""),
+                "header_name": text_of(body, "header_name", 100),
+                "project_id": str(body.get("project_id") or ""),
                 "quantity": number_of(body["quantity"], "quantity")
                 if body.get("quantity") not in (None, "")
                 else Decimal(1),
