@@ -261,5 +261,5 @@ def _connectors(clean: Clean) -> set[str]:
     assert found["problems"] == []
     connectors = found["connectors"]
     assert isinstance(connectors, dict)
-    assert all("Contacts" in modules for modules in connectors.values())
+    assert all("contacts" in map(str.lower, modules) for modules in connectors.values())
     return set(connectors)
