@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from books_remote import ROOT, Books, books
 
-from syncline.connect.sandbox import make_world
+from syncline.connect.sandbox import SandboxSettings, make_world
+from syncline_zoho.books.sandbox import ZohoBooksSandbox
 
 
 @pytest.fixture
@@ -498,3 +500,23 @@ def test_currencies_round_as_they_do(
     held = remote.sandbox.org.find("invoices", row["invoice_id"])
     assert str(held["total"]) == total
     assert row["currency_code"] == currency
+
+
+def test_what_is_kept_outlives_a_restart(tmp_path: Path) -> None:
+    """With its sums, which are worked out from payments that were recorded before."""
+    settings = SandboxSettings(keep=tmp_path)
+    first = ZohoBooksSandbox(settings)
+    first.seed(make_world("empty"))
+    customer = first.act("create", "contacts", None, {"contact_name": "Yarra"})["contact_id"]
+    body = {"customer_id": customer, "line_items": [{"name": "Work", "rate": 10}]}
+    invoice_id = first.act("create", "invoices", None, body)["invoice_id"]
+    first.act("mark", "invoices", invoice_id, {"status": "sent"})
+    first.act("pay", "invoices", invoice_id, {"amount": Decimal(4)})
+    first.close()
+    second = ZohoBooksSandbox(settings)
+    (row,) = second.records("invoices")
+    assert (row["status"], row["payment_made"], row["balance"]) == ("partially_paid", 4, 6)
+    with pytest.raises(ValueError, match="already exists"):
+        second.act("create", "contacts", None, {"contact_name": "yarra"})
+    assert second.act("create", "invoices", None, body)["invoice_id"] not in (invoice_id, customer)
+    second.close()
