@@ -106,7 +106,10 @@ def test_explain_tells_the_story_from_either_end(day: Day) -> None:
     assert told["why"] == "in step: everything that was read is settled"
     assert told["fields"]["phone"]["base"] == {"crm": "0400 111 111", "books": "0400 111 111"}
     assert told["writes"][0]["status"] == "done"
+    page = told["records"]["books"]["page"]
+    assert re.fullmatch(rf"https://go\.xero\.com/app/[^/]+/contacts/contact/{contact}", page)
     said = day.client.run("explain", "accounts", contact).out
+    assert page in said
     assert "Phones[PhoneType=DEFAULT].PhoneNumber" in said
     assert 'lost "0400 222 222"' in said
 

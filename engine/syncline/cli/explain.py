@@ -63,6 +63,8 @@ def print_story(story: Mapping[str, Any]) -> None:
         lock = f"; locked: {end['lock']}" if end["lock"] else ""
         there = f"{end['id']} ({end['state']}, version {end['version'] or '-'}){lock}" if end["id"] else "-"
         say(f"  {system} {end['module']}: {there}")
+        if end["page"]:
+            say(f"    {end['page']}")
     say(f"  {_linked(story['linked'])}")
     say(f"  {story['why']}")
     _print_questions(story)

@@ -354,7 +354,10 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What `check` learns about a connection. ``timezone``: an IANA name; ``server_time``: aware UTC."""
+    """What `check` learns about a connection. ``timezone``: an IANA name; ``server_time``: aware UTC.
+    ``pages``: by remote module, the address at which a person sees a record in the remote's own screens, with
+    ``{id}`` in the place of its id.
+    """
 
     organisation: Organisation
     currency: str | None = None
@@ -363,6 +366,7 @@ class Account:
     scopes: tuple[str, ...] = ()
     server_time: datetime | None = None
     warnings: tuple[str, ...] = ()
+    pages: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- limits and sign-in, declared as data --------------------------------------------------------

@@ -63,8 +63,9 @@ def explain(
     """The story of the record of a module that has this id at either end (at ``system``'s, if given).
 
     ``module``, ``name``; ``records``: by system ``module`` (the remote's), ``id``, ``state``, ``version``,
-    ``lock``; ``linked``: null, or ``how`` (rule, created, decided), ``at``, ``pass``, ``rule``
-    (file:line:column) and ``key``, or ``system`` it was created in, or ``who`` decided;
+    ``lock``, ``page`` (its address in the system's own screens, where known); ``linked``: null, or ``how``
+    (rule, created, decided), ``at``, ``pass``, ``rule`` (file:line:column) and ``key``, or ``system`` it was
+    created in, or ``who`` decided;
     ``fields``: by map ``place`` (file:line:column), ``paths``, ``base`` and ``staged`` (what was read since
     and is not settled), each by system, and ``open`` (the ends
     have never agreed on it); ``rests``: by system ``status``, ``reason``, ``faults``, ``next_try``, ``when``,
@@ -177,6 +178,7 @@ def _records(story: _Story) -> dict[str, Any]:
         record, row = story.ids[side], story.rows[side]
         state = row.state if row else link.states[side] if link else "unknown"
         lock = (row.lock if row else link.locks[side] if link else None) or {}
+        there = known.connected[side]
         found[system] = {
             "module": known.remote_modules[side],
             "id": record,
@@ -187,6 +189,9 @@ def _records(story: _Story) -> dict[str, Any]:
             else state,
             "version": row.version if row else link.versions[side] if link else None,
             "lock": lock.get("reason"),
+            "page": None
+            if record is None or there is None
+            else there.page(known.remote_modules[side], record),
         }
     return found
 

@@ -6,10 +6,12 @@ JSON text is decoded here, as in :mod:`syncline.store.ledger`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
@@ -22,7 +24,9 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connected:
-    """One connection of a spec, without anything secret. ``status``: ``connected`` or ``reconnect``."""
+    """One connection of a spec, without anything secret. ``status``: ``connected`` or ``reconnect``.
+    ``pages``: by remote module, where a person sees a record, as :class:`syncline.connect.contract.Account`
+    has it."""
 
     system: str
     connector: str
@@ -31,6 +35,12 @@ class Connected:
     status: str
     reason: str
     connected_at: datetime
+    pages: Mapping[str, str] = field(default_factory=dict)
+
+    def page(self, module: str, record: str) -> str | None:
+        """The address of a record in the remote's own screens; of an item of a list, that of its parent."""
+        template = self.pages.get(module.partition(".")[0])
+        return None if template is None else template.replace("{id}", quote(record.partition("/")[0]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +136,14 @@ def connections(db: Connection, spec: str) -> dict[str, Connected]:
         c.status,
         c.reason,
         c.connected_at,
+        c.account,
     ).where(c.spec == spec)
-    return {row.system: Connected(**row._mapping) for row in db.execute(query)}
+    found = {}
+    for row in db.execute(query):
+        told = dict(row._mapping)
+        pages = json.loads(told.pop("account")).get("pages", {})
+        found[row.system] = Connected(**told, pages=pages)
+    return found
 
 
 def newest_scope(

@@ -232,5 +232,6 @@ def _account_json(account: Account | None) -> str:
             "country": account.country,
             "scopes": list(account.scopes),
             "warnings": list(account.warnings),
+            "pages": dict(account.pages),
         }
     )

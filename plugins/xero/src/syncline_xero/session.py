@@ -62,6 +62,7 @@ class XeroSession(Session):
             scopes=tuple(self._connection.extras.get("scope", "").split()),
             server_time=listing.server_time,
             warnings=tuple(self._warnings(about, listing.rows[0])),
+            pages=_pages(about.get("ShortCode")),
         )
 
     def discover(self) -> Catalogue:
@@ -140,3 +141,16 @@ def _module(name: str) -> RemoteModule:
     if module is None:
         raise KeyError(name)
     return module
+
+
+def _pages(short_code: str | None) -> dict[str, str]:
+    """Where a person sees a record: the addresses that Xero's own MCP server gives out, by the organisation's
+    short code."""
+    if not short_code:
+        return {}
+    app = f"https://go.xero.com/app/{short_code}"
+    return {
+        "Contacts": f"{app}/contacts/contact/{{id}}",
+        "Invoices": f"{app}/invoicing/view/{{id}}",
+        "Quotes": f"{app}/quotes/view/{{id}}",
+    }

@@ -30,14 +30,29 @@ from syncline_zoho.books.reference import References
 from syncline_zoho.books.settling import Settler
 from syncline_zoho.books.writing import Writer
 from syncline_zoho.datacenters import api_host, find_hosts
+from syncline_zoho.pages import books_pages
 
 #: a key that the remote holds in the record itself is never forgotten
 _FOR_EVER_S = 10 * 365 * 86_400
+#: What has a page of its own in the screens.
+_PAGES = (
+    "contacts",
+    "items",
+    "pricebooks",
+    "estimates",
+    "salesorders",
+    "invoices",
+    "bills",
+    "purchaseorders",
+    "customerpayments",
+    "creditnotes",
+)
 
 
 class ZohoBooksSession(Session):
     def __init__(self, connection: Connection) -> None:
-        host = api_host(find_hosts(connection.options), connection.extras)
+        self._hosts = find_hosts(connection.options)
+        host = api_host(self._hosts, connection.extras)
         chosen = connection.organisation
         self._chosen = chosen
         self._link_field = connection.options.get("link_field")
@@ -90,6 +105,7 @@ class ZohoBooksSession(Session):
             )
         return Account(
             organisation=found,
+            pages=books_pages(self._hosts, found.id, _PAGES),
             currency=row.get("currency_code"),
             timezone=row.get("time_zone"),
             country=row.get("country_code") or None,

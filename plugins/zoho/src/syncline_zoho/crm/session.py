@@ -29,6 +29,7 @@ from syncline_zoho.crm.standard import MODULES
 from syncline_zoho.crm.values import clean
 from syncline_zoho.crm.writer import Writer
 from syncline_zoho.datacenters import api_host, find_hosts
+from syncline_zoho.pages import crm_pages
 
 #: lookup module -> (path, keys that lead to its rows, field that other records name a row by)
 _LOOKUPS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
@@ -41,7 +42,8 @@ _USERS_PAGE = 200
 
 class ZohoCrmSession(Session):
     def __init__(self, connection: Connection) -> None:
-        host = api_host(find_hosts(connection.options), connection.extras)
+        self._hosts = find_hosts(connection.options)
+        host = api_host(self._hosts, connection.extras)
         self._chosen = connection.organisation
         self._modules = frozenset((*MODULES, *(connection.options.get("modules") or ())))
         self._api = Api(connection.http, host)
@@ -76,6 +78,7 @@ class ZohoCrmSession(Session):
             country=org.get("country_code"),
             server_time=self._api.heard_time,
             warnings=tuple(warnings),
+            pages=crm_pages(self._hosts, found.id, MODULES),
         )
 
     def _org(self) -> Mapping[str, Any]:
