@@ -115,8 +115,8 @@ class Tree:
         self.path = tree
         self._moment = 0
 
-    def pytest(self, tests: Sequence[str], *options: str) -> Ran:
-        """Run tests of the copy on the sources of the copy."""
+    def pytest(self, tests: Sequence[str], *options: str, patience_s: float = PATIENCE_S) -> Ran:
+        """Run tests of the copy on the sources of the copy; ``patience_s``: how long they may take."""
         sources = [self.path / "engine", *sorted(self.path.glob("plugins/*/src"))]
         environ = {k: v for k, v in os.environ.items() if not k.startswith(("SYNCLINE_", "PYTEST_"))}
         environ |= {"PYTHONPATH": os.pathsep.join(map(str, sources)), "CI": "1"}
@@ -124,7 +124,7 @@ class Tree:
             report = Path(folder) / "report.xml"
             words = [sys.executable, "-m", "pytest", "-q", "--tb=line", "-p", "no:cacheprovider"]
             words += [f"--junitxml={report}", "-o", "junit_family=xunit1", f"--basetemp={folder}/t"]
-            code, output = _run([*words, *options, *dict.fromkeys(tests)], self.path, environ)
+            code, output = _run([*words, *options, *dict.fromkeys(tests)], self.path, environ, patience_s)
             cases = list(ElementTree.parse(report).iter("testcase")) if report.exists() else []
         return Ran(
             code=code,
@@ -188,7 +188,7 @@ def _node(case: ElementTree.Element) -> str:
     return f"{case.attrib['file']}::{case.attrib['name']}"
 
 
-def _run(words: Sequence[str], cwd: Path, environ: dict[str, str]) -> tuple[int, str]:
+def _run(words: Sequence[str], cwd: Path, environ: dict[str, str], patience_s: float) -> tuple[int, str]:
     """Exit code and output; what outlives its time is ended with everything that it started."""
     with subprocess.Popen(
         words,
@@ -201,13 +201,13 @@ def _run(words: Sequence[str], cwd: Path, environ: dict[str, str]) -> tuple[int,
         start_new_session=True,
     ) as process:
         try:
-            output, _ = process.communicate(timeout=PATIENCE_S)
+            output, _ = process.communicate(timeout=patience_s)
         except BaseException as error:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             if not isinstance(error, subprocess.TimeoutExpired):
                 raise
-            return -1, f"it did not end within {PATIENCE_S:.0f} s"
+            return -1, f"it did not end within {patience_s:.0f} s"
     return process.returncode, output
 
 
@@ -240,7 +240,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _try_all(tree: Tree, mutations: Sequence[Mutation]) -> int:
     started = time.monotonic()
-    sound = tree.pytest([test for mutation in mutations for test in mutation.tests])
+    tests = [test for mutation in mutations for test in mutation.tests]
+    # All at once they take longer than those of any one mutation, which a hanging mutant must not outlast.
+    sound = tree.pytest(tests, patience_s=max(PATIENCE_S, 20.0 * len(mutations)))
     if sound.code != 0 or not sound.tests:
         print(f"mutants: the tests fail without any mutation\n{_tail(sound.output)}", file=sys.stderr)
         return 1
