@@ -8,7 +8,6 @@ them).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from syncline.connect import (
@@ -21,6 +20,7 @@ from syncline.connect import (
     RemoteProtocolError,
     RemoteUnavailable,
 )
+from syncline_zoho.line import Line
 
 VERSION = "/books/v3"
 #: "<Thing> does not exist."
@@ -29,24 +29,13 @@ _DAY, _NOT_ALLOWED, _NO_ACCESS = 45, 57, 6
 _NEXT = "report it to the connector's authors with the code and the call"
 
 
-class Api:
-    """One organisation's calls. ``host``: the API address without a path; ``organisation``: the id that
-    every call but the list of organisations carries. Remembers the remote's clock from its last answer."""
+class Api(Line):
+    """One organisation's calls. ``organisation``: the id that every call but the list of organisations
+    carries."""
 
     def __init__(self, http: HttpClient, host: str, organisation: str | None) -> None:
-        self._http = http
-        self._host = host
+        super().__init__(http, host)
         self.organisation = organisation
-        self._last_date: datetime | None = None
-
-    @property
-    def server_time(self) -> datetime:
-        """The remote's clock at its last answer; ours when it has not told."""
-        return self._last_date or datetime.now(UTC)
-
-    @property
-    def heard_time(self) -> datetime | None:
-        return self._last_date
 
     def send(
         self,
@@ -67,11 +56,8 @@ class Api:
                     fix="run `syncline connect` and choose one: a sign-in may see several",
                 )
             asked["organization_id"] = self.organisation
-        reply = self._http.request(
-            method, f"{self._host}{VERSION}{path}", params=asked, headers=headers, json=json
-        )
-        self._last_date = reply.date or self._last_date
-        return reply
+        address = f"{self._host}{VERSION}{path}"
+        return self._heard(self._http.request(method, address, params=asked, headers=headers, json=json))
 
     def get(
         self, path: str, params: Mapping[str, str] | None = None, *, everywhere: bool = False

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from syncline.connect import (
-    HttpClient,
     HttpReply,
     PermissionMissing,
     QuotaExhausted,
@@ -17,6 +15,7 @@ from syncline.connect import (
     RemoteUnavailable,
 )
 from syncline_zoho.crm.query import MAX_ROWS, credits_for
+from syncline_zoho.line import Line
 
 _EMPTY = (204, 304)
 #: No organisation has more pages of users or of deletions; a remote that says so does not come to an end.
@@ -52,22 +51,8 @@ class QueryRefused(RemoteProtocolError):
         self.column = column
 
 
-class Api:
-    """``host``: the API address, without a path. Remembers the remote's clock from its last answer."""
-
-    def __init__(self, http: HttpClient, host: str) -> None:
-        self._http = http
-        self._host = host
-        self._last_date: datetime | None = None
-
-    @property
-    def server_time(self) -> datetime:
-        """The remote's clock at its last answer; ours when it has not told."""
-        return self._last_date or datetime.now(UTC)
-
-    @property
-    def heard_time(self) -> datetime | None:
-        return self._last_date
+class Api(Line):
+    """The calls of the CRM's API."""
 
     def send(
         self,
@@ -91,8 +76,7 @@ class Api:
             reads=reads,
             cost=cost,
         )
-        self._last_date = reply.date or self._last_date
-        return reply
+        return self._heard(reply)
 
     def get(
         self, path: str, params: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None

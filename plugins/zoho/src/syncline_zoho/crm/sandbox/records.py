@@ -34,6 +34,22 @@ def find_module(org: Organisation, name: str) -> ModuleMeta:
     return meta
 
 
+def asked_fields(request: Request) -> list[str]:
+    """The fields that a list is asked for: there is no list without them (Get Records)."""
+    given = request.one("fields")
+    if not given:
+        raise Refused(
+            400,
+            "REQUIRED_PARAM_MISSING",
+            "One of the expected parameter is missing",
+            {"param_name": "fields"},
+        )
+    names = [name.strip() for name in given.split(",") if name.strip()]
+    if len(names) > MAX_FIELDS:
+        raise Refused(400, "LIMIT_EXCEEDED", "limit exceeded", {"param_name": "fields", "limit": MAX_FIELDS})
+    return names
+
+
 class RecordReads:
     def __init__(self, org: Organisation, renderer: Renderer, gate: Gate) -> None:
         self._org = org
@@ -57,19 +73,7 @@ class RecordReads:
     # --- lists ------------------------------------------------------------------------------------
 
     def _fields(self, module: ModuleMeta, request: Request) -> list[str]:
-        given = request.one("fields")
-        if not given:
-            raise Refused(
-                400,
-                "REQUIRED_PARAM_MISSING",
-                "One of the expected parameter is missing",
-                {"param_name": "fields"},
-            )
-        names = [name.strip() for name in given.split(",") if name.strip()]
-        if len(names) > MAX_FIELDS:
-            raise Refused(
-                400, "LIMIT_EXCEEDED", "limit exceeded", {"param_name": "fields", "limit": MAX_FIELDS}
-            )
+        names = asked_fields(request)
         # unknown, hidden and subform names are left out without a word
         return [
             name

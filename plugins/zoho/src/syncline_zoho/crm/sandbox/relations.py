@@ -16,7 +16,7 @@ from syncline_zoho.crm.sandbox.gate import Gate
 from syncline_zoho.crm.sandbox.metadata import ModuleMeta
 from syncline_zoho.crm.sandbox.organisation import ENTRIES, Organisation
 from syncline_zoho.crm.sandbox.paging import page_size, plain_page
-from syncline_zoho.crm.sandbox.records import MAX_FIELDS, find_module, read_body
+from syncline_zoho.crm.sandbox.records import asked_fields, find_module, read_body
 from syncline_zoho.crm.sandbox.render import Renderer
 
 Row = dict[str, Any]
@@ -92,19 +92,7 @@ class Relations:
 
     def _list(self, request: Request) -> Reply:
         module, other, row = self._ends(request)
-        given = request.one("fields")
-        if not given:
-            raise Refused(
-                400,
-                "REQUIRED_PARAM_MISSING",
-                "One of the expected parameter is missing",
-                {"param_name": "fields"},
-            )
-        names = [name.strip() for name in given.split(",") if name.strip()]
-        if len(names) > MAX_FIELDS:
-            raise Refused(
-                400, "LIMIT_EXCEEDED", "limit exceeded", {"param_name": "fields", "limit": MAX_FIELDS}
-            )
+        names = asked_fields(request)
         per_page, number = page_size(request.one("per_page")), plain_page(request.one("page"))
         pairs = self._related(module, row)
         page = pairs[(number - 1) * per_page : number * per_page]
