@@ -24,10 +24,11 @@ def test_the_next_pass_sets_right_what_a_crash_left(
     truths = [scene.truth(one.name) for one in STEPS]
     truth = scene.truth(step)
     chosen = points(truth, kind) if LONG else share(truth, kind, truths)
-    for point in chosen:
-        crash(scene.theatre, truth, point)
-    tally(KINDS[kind], len(chosen))
-    tally("kill points", len(chosen))
+    missed = [point for point in chosen if not crash(scene.theatre, truth, point)]
+    tally(KINDS[kind], len(chosen) - len(missed))
+    tally("kill points", len(chosen) - len(missed))
+    tally("points that did not come up again", len(missed))
+    assert len(missed) <= max(2, len(chosen) // 5), [str(point) for point in missed]
 
 
 @pytest.mark.parametrize("kind", _ON_POSTGRESQL)
@@ -38,9 +39,11 @@ def test_the_same_on_postgresql(played: Callable[[str], Played], tally: Tally, s
     truth = scene.truth(step)
     chosen = share(truth, kind, truths)
     for point in chosen if LONG else chosen[::3]:
-        crash(scene.theatre, truth, point)
-        tally("kill points")
-        tally(f"{KINDS[kind]}, on PostgreSQL")
+        if crash(scene.theatre, truth, point):
+            tally("kill points")
+            tally(f"{KINDS[kind]}, on PostgreSQL")
+        else:
+            tally("points that did not come up again")
 
 
 #: One point for each of the promises that a crash is most likely to break; all of the first step.
@@ -54,7 +57,7 @@ MOMENTS = {
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_pass_killed_when(played: Callable[[str], Played], tally: Tally, moment: str) -> None:
     scene = played("sqlite")
-    crash(scene.theatre, scene.truth("meet"), MOMENTS[moment])
+    assert crash(scene.theatre, scene.truth("meet"), MOMENTS[moment]), "it is not reached"
     tally("kill points")
 
 

@@ -23,6 +23,7 @@ from tests.crash.zygote import Child, Order, Zygote
 from tests.support.stage import Done, Stage
 
 from syncline.connect.sandbox.tables import Tables
+from syncline.mapping.module import RENDERED
 from syncline.run.workspace import Workspace
 from syncline.spec.load import Loaded
 from syncline.store import tables as t
@@ -161,7 +162,7 @@ class Theatre(Stage):
                     "module": modules[row.scope],
                     "ids": [row.left_id, row.right_id],
                     "states": [row.left_state, row.right_state],
-                    "base": [json.loads(row.left_base), json.loads(row.right_base)],
+                    "base": [_told(row.left_base), _told(row.right_base)],
                     "open": row.open,
                     "sent": row.sent,
                     "prints": [row.left_print is not None, row.right_print is not None],
@@ -275,6 +276,11 @@ class Databases:
     def _do(self, statement: str) -> None:
         with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+def _told(base: str) -> dict[str, Any]:
+    """A base without what a transform gave where that was nothing: whether it is noted makes no odds."""
+    return {k: v for k, v in json.loads(base).items() if v is not None or not k.endswith(RENDERED)}
 
 
 def _plain(value: Any) -> Any:
