@@ -62,7 +62,8 @@ class MapChecks:
         for rule in self.module.match:
             self._check_key(rule.left, 0)
             self._check_key(rule.right, 1)
-        for wheres in (self.module.where, self.module.recheck):
+        void = self.module.reconcile.void if self.module.reconcile else {}
+        for wheres in (self.module.where, self.module.recheck, void):
             for system, expression in wheres.items():
                 self._check_expression(expression, self._side(system), self.remotes, only=("record", "today"))
         return self._found

@@ -217,6 +217,34 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoning:
+    """Which field maps of a module of documents hold their money: what `syncline reconcile` compares.
+
+    ``date``, ``total`` and, where the module has them, ``currency``, ``rate`` and ``open`` (what is still owed)
+    name field maps. ``void``: by system, an expression over ``record`` that is true for a document that counts
+    for nothing, where the remote has no such state of its own.
+    """
+
+    date: str
+    total: str
+    currency: str | None = None
+    rate: str | None = None
+    open: str | None = None
+    void: Mapping[str, Expression] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    @property
+    def maps(self) -> dict[str, str]:
+        """By what it is (date, total, ...), the field map that holds it."""
+        named = {name: getattr(self, name) for name in RECKONED}
+        return {name: fmap for name, fmap in named.items() if fmap is not None}
+
+
+#: What field maps can be named for, in the order in which they are told.
+RECKONED = ("date", "total", "currency", "rate", "open")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
     """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
     true for records in scope. ``recheck``: by system, an expression that names the day on which a record must
@@ -240,6 +268,7 @@ class Module:
     limits: Limits
     delete_places: Mapping[str, Place] = field(default_factory=dict)
     yields_to: str | None = None
+    reconcile: Reckoning | None = None
 
     def end(self, system: str) -> End:
         return self.left if self.left.system == system else self.right

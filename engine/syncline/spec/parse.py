@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from syncline.spec.addresses import check_base_url
 from syncline.spec.model import (
     ENV_NAME,
+    RECKONED,
     ConflictRule,
     DeclaredField,
     DeleteRule,
@@ -25,6 +26,7 @@ from syncline.spec.model import (
     MatchKey,
     MatchRule,
     Module,
+    Reckoning,
     Schedule,
     Spec,
     System,
@@ -367,6 +369,7 @@ class _Parser:
             limits=self._limits((*path, "limits")),
             delete_places={system: self._at((*path, "deletes", system)) for system in deletes},
             yields_to=self._yields_to((*path, "yields_to"), name),
+            reconcile=self._reckoning((*path, "reconcile"), fields),
         )
         if any(problem.severity is Severity.ERROR for problem in self.problems[before:]):
             self.hurt.add(name)
@@ -397,6 +400,57 @@ class _Parser:
             first=first,
             places={name: self._at(at) for name, at in names} | {"": self._at(path)},
         )
+
+    def _reckoning(self, path: Path, fields: Mapping[str, FieldMap]) -> Reckoning | None:
+        if find(self.root, path) is None:
+            return None
+        written = self._written((*path[:-1], "fields"))
+        named: dict[str, str] = {}
+        for what in RECKONED:
+            name = self._text((*path, what))
+            if name is None:
+                if what in ("date", "total") and what not in self._written(path):
+                    self._report(
+                        name_place(self.root, path),
+                        "missing-key",
+                        f"reconcile does not say which field map is the {what}",
+                        f"add {what}: and the name of a field map",
+                    )
+            elif name not in written:
+                self._unknown_map(name, written, self._at((*path, what)))
+            elif name in fields:
+                self._check_reckoned(what, fields[name], self._at((*path, what)))
+                named[what] = name
+        if "date" not in named or "total" not in named:
+            return None
+        return Reckoning(
+            date=named["date"],
+            total=named["total"],
+            currency=named.get("currency"),
+            rate=named.get("rate"),
+            open=named.get("open"),
+            void=self._expressions((*path, "void")),
+            places={what: self._at((*path, what)) for what in named},
+        )
+
+    def _check_reckoned(self, what: str, fmap: FieldMap, place: Place) -> None:
+        """What is compared must be one value at each end."""
+        fault = (
+            "is a list"
+            if fmap.each is not None
+            else "is a reference"
+            if fmap.ref is not None
+            else "has no path at one end"
+            if fmap.left is None or fmap.right is None
+            else ""
+        )
+        if fault:
+            self._report(
+                place,
+                "wrong-value",
+                f"{fmap.name} cannot be the {what} that both ends are compared by: it {fault}",
+                f"name a field map with one value at each end as {what}",
+            )
 
     def _check_deletes(
         self, path: Path, deletes: Mapping[str, DeleteRule], direction: Direction, systems: tuple[str, str]

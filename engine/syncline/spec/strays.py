@@ -33,6 +33,7 @@ def _in_module(root: Map, path: Path, declared: Sequence[str]) -> Iterator[Findi
     ends = list(between.entries) if isinstance(between, Map) and len(between.entries) == 2 else list(declared)
     for option in _BY_SYSTEM:
         yield from _systems_only(root, (*path, option), ends)
+    yield from _systems_only(root, (*path, "reconcile", "void"), ends)
     for index, _ in _items(find(root, (*path, "match"))):
         yield from _keys(root, (*path, "match", index), [*ends, "agree"])
     fields = find(root, (*path, "fields"))
