@@ -549,7 +549,7 @@ class _Key:
 def test_every_history_converges(
     sqlite_template: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(passes, "_at_once", one_by_one)
+    monkeypatch.setattr(passes, "at_once", one_by_one)
     count = Counter[str]()
     machine = type("Machine", (Histories,), {"template": sqlite_template, "count": count})
     run_state_machine_as_test(

@@ -27,6 +27,7 @@ VERBS = {
     "apply": "Do what a plan says, or refuse if anything has changed.",
     "sync": "Bring both systems in step now.",
     "push": "Bring one record in step now.",
+    "reconcile": "Compare both ledgers to the cent, and list what differs.",
     "event": "Take in what a webhook delivered.",
     "status": "Totals, and what waits for whom.",
     "conflicts": "What a person must decide, and deciding it.",

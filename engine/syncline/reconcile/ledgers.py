@@ -171,9 +171,7 @@ def period_of(day: str | None) -> str:
     return (day or "")[:7]
 
 
-def compare_documents(
-    left: Document | None, right: Document | None, terms: Terms
-) -> tuple[Difference, ...]:
+def compare_documents(left: Document | None, right: Document | None, terms: Terms) -> tuple[Difference, ...]:
     """What two documents of the two ends, which are the same thing, do not agree on; one is ``None`` where its
     end has none. A pair of which neither counts, or neither lies in the window, has nothing to agree on."""
     there = [d for d in (left, right) if d is not None and d.counts]

@@ -108,7 +108,7 @@ def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> lis
                     report(f"{scope.name}: reading {system}")
                     _catch(scope, result, partial(read_end, scope, side))
 
-    _at_once([partial(read_system, system) for system in sorted(systems)])
+    at_once([partial(read_system, system) for system in sorted(systems)])
     for scope in _without_failed(alive, result):
         _catch(scope, result, partial(recheck_due, scope))
         _catch(scope, result, partial(read_decided, scope))
@@ -118,7 +118,7 @@ def read_all(scopes: Sequence[Scope], result: PassResult, report: Report) -> lis
     return _without_failed(alive, result)
 
 
-def _at_once(tasks: Sequence[Callable[[], None]]) -> None:
+def at_once(tasks: Sequence[Callable[[], None]]) -> None:
     """Run tasks at the same time and wait for them all; raises the first error.
 
     Nobody waits for these threads but this call: a pass that is told to end does not wait for the remotes'

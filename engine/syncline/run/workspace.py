@@ -24,7 +24,7 @@ from syncline.connect.tokens import TokenKeeper
 from syncline.connect.waiting import Waiting, steady
 from syncline.errors import SynclineError
 from syncline.mapping.check import check_spec, read_expressions
-from syncline.mapping.drift import find_drift
+from syncline.mapping.drift import Drift, find_drift
 from syncline.mapping.expressions import Expressions
 from syncline.mapping.fields import with_declared
 from syncline.mapping.module import ModuleMap, Side
@@ -33,6 +33,7 @@ from syncline.mapping.tables import TableFilter
 from syncline.reconcile.order import order_modules
 from syncline.run.hearing import Heard
 from syncline.run.installed import installed_plugins
+from syncline.run.known import known_module
 from syncline.run.nesting import NestedSession
 from syncline.run.scope import Scope, ScopeEnd
 from syncline.spec.digest import field_digests, map_digests, table_digest
@@ -65,6 +66,21 @@ class Live:
     http: HttpClient
     account: Account
     skew: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Onlooker:
+    """A module as somebody sees it who writes nothing. ``scope``: what is remembered of it, ``None`` before its
+    first pass."""
+
+    module: Module
+    maps: ModuleMap
+    ends: tuple[ScopeEnd, ScopeEnd]
+    scope: int | None
+    drift: Drift
+
+    def side_of(self, system: str) -> Side:
+        return Side.LEFT if self.ends[0].system == system else Side.RIGHT
 
 
 class Workspace:
@@ -316,13 +332,8 @@ class Workspace:
         )
 
     def _scope(self, module: Module, pass_id: int, kept: Kept) -> Scope:
-        ends = (self._end(module.left), self._end(module.right))
+        ends, known, drift = self._survey(module)
         left, right = (self.live(end.system).saved.organisation.id for end in ends)
-        known = (ends[0].remote, ends[1].remote)
-        now = tuple(self._seen(end) for end in (module.left, module.right))
-        drift = find_drift(self.spec, module, known, now, self.expressions)
-        for end, remote in zip(ends, now, strict=True):
-            end.remote = replace(end.remote, fields=remote.fields) if remote is not None else end.remote
         # A map that rests is as good as another one: when it comes back, the ends agree on it anew.
         digest = " ".join((self.spec.digests[module.name], *drift.maps))
         fields = field_digests(module) | dict.fromkeys(drift.maps, "")
@@ -348,6 +359,29 @@ class Workspace:
             check=kept.check,
             drift=drift,
         )
+
+    def _survey(
+        self, module: Module
+    ) -> tuple[tuple[ScopeEnd, ScopeEnd], tuple[RemoteModule, RemoteModule], Drift]:
+        """A module's two ends with their fields as they are now, as the spec was checked against, and what has
+        changed between."""
+        ends = (self._end(module.left), self._end(module.right))
+        known = (ends[0].remote, ends[1].remote)
+        now = tuple(self._seen(end) for end in (module.left, module.right))
+        drift = find_drift(self.spec, module, known, now, self.expressions)
+        for end, remote in zip(ends, now, strict=True):
+            end.remote = replace(end.remote, fields=remote.fields) if remote is not None else end.remote
+        return ends, known, drift
+
+    def onlooker(self, module: Module) -> Onlooker:
+        """A module to be looked at and no more: without its lease, beside whatever pass is at work on it."""
+        ends, known, drift = self._survey(module)
+        with self.database.read() as db:
+            scope = known_module(db, self.spec, module.name).scope
+        for side, told in zip(Side, (module.left, module.right), strict=True):
+            self._nest(ends[side], told, side, Ledger(scope or 0))
+        maps = ModuleMap(module, known, self.expressions, resting=drift.maps.keys())
+        return Onlooker(module, maps, ends, scope, drift)
 
     def _nest(self, scope_end: ScopeEnd, end: End, side: Side, ledger: Ledger) -> None:
         """Let an end that is a list inside records speak of its items as records."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -19,10 +19,12 @@ from syncline import exactjson
 
 _SCHEMA = """
 CREATE TABLE doc (
-    side INTEGER NOT NULL, id TEXT NOT NULL, pair INTEGER, counts INTEGER NOT NULL, body TEXT NOT NULL,
+    side INTEGER NOT NULL, id TEXT NOT NULL, link INTEGER, pair INTEGER, counts INTEGER NOT NULL,
+    body TEXT NOT NULL,
     PRIMARY KEY (side, id)
 ) WITHOUT ROWID;
 CREATE INDEX doc_pair ON doc (pair, side);
+CREATE INDEX doc_link ON doc (link) WHERE link IS NOT NULL;
 CREATE TABLE key (
     rule INTEGER NOT NULL, key TEXT NOT NULL, side INTEGER NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (rule, key, side, id)
@@ -31,16 +33,17 @@ CREATE INDEX key_of ON key (side, id);
 CREATE TABLE doubt (side INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (side, id)) WITHOUT ROWID;
 """
 _PAGE = 500
-_COLUMNS = "side, id, pair, counts, body"
+_COLUMNS = "side, id, link, pair, counts, body"
 
 
 class Row(msgspec.Struct, kw_only=True):
-    """One record of an end. ``pair``: the link that it has, a negative number for two that were joined by a
-    key, ``None`` for one that is alone; ``counts``: it adds to its ledger; ``body``: what else is compared, any
-    JSON; ``keys``: by match rule, empty where it has none (not read back)."""
+    """One record of an end. ``link``: the link that it has; ``pair``: the same for two rows that are the same
+    thing, ``None`` for one that is alone; ``counts``: it adds to its ledger; ``body``: what else is compared,
+    any JSON; ``keys``: by match rule, empty where it has none (not read back)."""
 
     side: int
     id: str
+    link: int | None = None
     pair: int | None = None
     counts: bool = True
     body: dict[str, Any] = {}
@@ -74,8 +77,8 @@ class Documents:
             self._db.execute("BEGIN")
             self._forget([(row.side, row.id) for row in rows])
             self._db.executemany(
-                f"INSERT OR REPLACE INTO doc ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
-                [(row.side, row.id, row.pair, row.counts, exactjson.encode(row.body)) for row in rows],
+                f"INSERT OR REPLACE INTO doc ({_COLUMNS}) VALUES (?, ?, ?, NULL, ?, ?)",
+                [(row.side, row.id, row.link, row.counts, exactjson.encode(row.body)) for row in rows],
             )
             self._db.executemany(
                 "INSERT OR IGNORE INTO key VALUES (?, ?, ?, ?)",
@@ -118,7 +121,7 @@ class Documents:
         return [
             _row(found)
             for found in self._db.execute(
-                "SELECT d.side, d.id, d.pair, d.counts, d.body FROM key k"
+                "SELECT d.side, d.id, d.link, d.pair, d.counts, d.body FROM key k"
                 " JOIN doc d ON d.side = k.side AND d.id = k.id"
                 " WHERE k.rule = ? AND k.key = ? AND d.counts AND (? IS NULL OR d.side = ?)"
                 " AND (NOT ? OR d.pair IS NULL) ORDER BY d.side, d.id LIMIT ?",
@@ -135,9 +138,13 @@ class Documents:
                     "UPDATE doc SET pair = ? WHERE side = ? AND id = ?", (-self._joined, side, record)
                 )
 
-    def part(self) -> None:
-        """Take apart what :meth:`join` made."""
-        self._db.execute("UPDATE doc SET pair = NULL WHERE pair < 0")
+    def pair_links(self) -> None:
+        """Make pairs of the records with one link that both count, and of no others: whose counterpart is gone
+        may have another one by now."""
+        self._db.execute(
+            "UPDATE doc SET pair = CASE WHEN counts AND EXISTS (SELECT 1 FROM doc o WHERE o.link = doc.link"
+            " AND o.side <> doc.side AND o.counts) THEN link END"
+        )
 
     # --- telling ---------------------------------------------------------------------------------
 
@@ -164,10 +171,13 @@ class Documents:
         query = "SELECT rule, key FROM key WHERE side = ? AND id = ? ORDER BY rule"
         return [(rule, key) for rule, key in self._db.execute(query, (side, record))]
 
-    def missing_from(self, side: int, ids: Sequence[str]) -> list[str]:
-        """Which of these ids have no row."""
-        query = "SELECT 1 FROM doc WHERE side = ? AND id = ?"
-        return [i for i in ids if self._db.execute(query, (side, i)).fetchone() is None]
+    def get(self, side: int, record: str) -> Row | None:
+        """One row by its record."""
+        found = self._db.execute(
+            f"SELECT {_COLUMNS} FROM doc WHERE side = ? AND id = ?",  # noqa: S608
+            (side, record),
+        ).fetchone()
+        return None if found is None else _row(found)
 
     # --- what to look at again -------------------------------------------------------------------
 
@@ -182,9 +192,9 @@ class Documents:
 
 
 def _row(found: Sequence[Any]) -> Row:
-    side, record, pair, counts, body = found
-    decoded: Mapping[str, Any] = exactjson.decode(body)
-    return Row(side=side, id=record, pair=pair, counts=bool(counts), body=dict(decoded))
+    side, record, link, pair, counts, body = found
+    decoded: dict[str, Any] = exactjson.decode(body)
+    return Row(side=side, id=record, link=link, pair=pair, counts=bool(counts), body=decoded)
 
 
 def _alone(row: Row) -> tuple[Row | None, Row | None]:
