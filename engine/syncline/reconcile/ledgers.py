@@ -217,8 +217,8 @@ def _compare_money(left: Document, right: Document, terms: Terms) -> Iterator[Di
     # In another currency another rate is what must be.
     if terms.rates and same_currency:
         # A document of the home currency has the rate 1, or none.
-        rates = (left.rate or Decimal(1), right.rate or Decimal(1))
-        if abs(_apart(*rates)) > (terms.rate or 0):
+        rates = [Decimal(1) if each.rate is None else each.rate for each in (left, right)]
+        if abs(_apart(rates[0], rates[1])) > (terms.rate or 0):
             yield Difference(kind=Kind.RATE, of="rate", left=left.rate, right=right.rate)
 
 
