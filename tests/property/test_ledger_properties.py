@@ -1,4 +1,5 @@
-"""Two ledgers: whatever was injected is found where it was injected, and the gaps are what the documents say."""
+"""Two ledgers: whatever was injected is found where it was injected, and the gaps are what the documents
+say."""
 
 from __future__ import annotations
 

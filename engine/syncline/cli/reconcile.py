@@ -34,12 +34,13 @@ def command(
     limit: int,
 ) -> int:
     """Read both ends of the document modules whole and compare them to the cent, by currency and month: how
-    many documents, their totals and open balances; then list the documents behind every gap, each with what is
-    wrong: missing, doubled, another amount or only rounded, re-dated, another rate, currency or open balance.
+    many documents, their totals and open balances; then list the documents behind every gap, each with what
+    is wrong: missing, doubled, another amount or only rounded, re-dated, another rate, currency or open
+    balance.
 
-    What a module's money is, its key `reconcile` says. Nothing is written, and a pass may run meanwhile. A gap
-    that has its reason (the record rests, a rule keeps it, the spec declares so much tolerance) is listed with
-    it.
+    What a module's money is, its key `reconcile` says. Nothing is written, and a pass may run meanwhile. A
+    gap that has its reason (the record rests, a rule keeps it, the spec declares so much tolerance) is listed
+    with it.
 
     \b
     Examples:

@@ -1,8 +1,8 @@
 """Ledgers: whether two sets of documents say the same money, told document by document.
 
-Pure: what is compared comes in as :class:`Document` values, one for each record of an end, and what goes out is
-sums by currency with period, beside the gaps that explain them. The sums are of what each end itself says, so
-that the gap of a group is, to the last digit, what its documents account for.
+Pure: what is compared comes in as :class:`Document` values, one for each record of an end, and what goes out
+is sums by currency with period, beside the gaps that explain them. The sums are of what each end itself says,
+so that the gap of a group is, to the last digit, what its documents account for.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Document:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """By what two documents are compared. ``total``, ``open``, ``rate``: the tolerance that the spec declares
-    for each, ``None`` for none; ``opens``, ``rates``: whether those are compared at all; ``since``, ``until``:
-    the first and last day that counts, YYYY-MM-DD."""
+    for each, ``None`` for none; ``opens``, ``rates``: whether those are compared at all; ``since``,
+    ``until``: the first and last day that counts, YYYY-MM-DD."""
 
     total: Decimal | None = None
     open: Decimal | None = None
@@ -172,8 +172,9 @@ def period_of(day: str | None) -> str:
 
 
 def compare_documents(left: Document | None, right: Document | None, terms: Terms) -> tuple[Difference, ...]:
-    """What two documents of the two ends, which are the same thing, do not agree on; one is ``None`` where its
-    end has none. A pair of which neither counts, or neither lies in the window, has nothing to agree on."""
+    """What two documents of the two ends, which are the same thing, do not agree on; one is ``None`` where
+    its end has none. A pair of which neither counts, or neither lies in the window, has nothing to agree
+    on."""
     there = [d for d in (left, right) if d is not None and d.counts]
     if not any(terms.covers(document) for document in there):
         return ()

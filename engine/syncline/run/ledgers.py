@@ -1,25 +1,25 @@
 """Reconcile: both ends of the document modules compared to the cent, whatever the state believes.
 
-Both ends are read live and whole, beside whatever pass is at work, and nothing is written to either. The state
-says only who belongs together and why a record rests; the money is what the two ends say now.
+Both ends are read live and whole, beside whatever pass is at work, and nothing is written to either. The
+state says only who belongs together and why a record rests; the money is what the two ends say now.
 
 A result
 --------
-``spec``, ``status`` (done: no gap, or each has its reason; attention: somebody must look; failed: a module could
-not be compared), ``from``, ``to`` (days, or null), ``problems`` (by module), ``requests`` (by system) and
-``modules``, by name:
+``spec``, ``status`` (done: no gap, or each has its reason; attention: somebody must look; failed: a module
+could not be compared), ``from``, ``to`` (days, or null), ``problems`` (by module), ``requests`` (by system)
+and ``modules``, by name:
 
 ``systems``
     the two, left and right; ``organisations``: by system ``id`` and ``name``; ``read``: by system, records
 ``groups``
-    one for each ``currency`` with ``period`` (YYYY-MM, empty for documents without a day): by system ``count``,
-    ``total`` and ``open`` (null where the module names no map of it); ``gap``: the right end's without the
-    left end's; ``kinds``: how many documents have each kind of difference
+    one for each ``currency`` with ``period`` (YYYY-MM, empty for documents without a day): by system
+    ``count``, ``total`` and ``open`` (null where the module names no map of it); ``gap``: the right end's
+    without the left end's; ``kinds``: how many documents have each kind of difference
 ``gaps``
-    the documents behind them, at most as many as were asked for, those without a reason first: ``records`` (by
-    system, null where there is none: ``id``, ``name``, ``date``, ``currency``, ``total``, ``open``, ``rate``),
-    ``differences`` (``kind``, ``of``, by system the value, and where there are any ``allowed``, ``declared``,
-    ``crosses``), ``double_of``, ``reason``, ``explained``
+    the documents behind them, at most as many as were asked for, those without a reason first: ``records``
+    (by system, null where there is none: ``id``, ``name``, ``date``, ``currency``, ``total``, ``open``,
+    ``rate``), ``differences`` (``kind``, ``of``, by system the value, and where there are any ``allowed``,
+    ``declared``, ``crosses``), ``double_of``, ``reason``, ``explained``
 ``kinds``, ``explained``, ``unexplained``, ``left_off``
     counts of all gaps, and how many ``gaps`` does not show
 """
@@ -27,24 +27,19 @@ not be compared), ``from``, ``to`` (days, or null), ``problems`` (by module), ``
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Any
 
-from sqlalchemy.engine import Connection as Db
-
-from syncline.connect.contract import Record, State
 from syncline.errors import SynclineError
-from syncline.mapping.expressions import Compiled, ExpressionError, View
-from syncline.mapping.module import FILTER_FAULT, MapEntry, ModuleMap, Projection, Side
+from syncline.mapping.module import Side
 from syncline.reconcile.ledgers import (
     Balance,
     Difference,
     Document,
     Gap,
+    GroupKey,
     Kind,
     Member,
     Terms,
@@ -52,22 +47,21 @@ from syncline.reconcile.ledgers import (
     find_double,
     join_members,
 )
-from syncline.run.known import Known, known_module
+from syncline.run.documents import OUTSIDE, DocumentReader, document_of
 from syncline.run.passes import Report, at_once
-from syncline.run.scope import local_day
-from syncline.run.workspace import Onlooker, Workspace
+from syncline.run.scope import Onlooker
+from syncline.run.workspace import Workspace
 from syncline.spec.model import DeleteRule, Module, Reckoning
 from syncline.store.documents import Documents, Row
 from syncline.store.ledger import Ledger, Link, Staged
 
-#: So many records of an end are looked at a second time before they are told of: what changed while the two
-#: ends were read, or came late into a list, is no gap. What is beyond is told of as it was read.
-LOOK_AGAIN = 2_000
 #: Gaps whose reasons are looked up together.
 _BATCH = 200
 #: The statuses of a resting record that say why it differs; an ambiguous one is a gap all the same: it may be
 #: the second of two.
 _ACCEPTED = frozenset(("waiting", "locked", "conflict", "failed", "dead", "parked", "writing"))
+
+_Pair = tuple[Row | None, Row | None, tuple[Difference, ...]]
 
 
 def reconcile_ledgers(
@@ -88,9 +82,10 @@ def reconcile_ledgers(
     result |= {"modules": {}, "problems": {}}
     for module, reckoning in _chosen(workspace, only):
         try:
-            with Documents() as documents:
-                look = _Look(workspace, workspace.onlooker(module), reckoning, documents, (since, until))
-                result["modules"][module.name] = look.compare(report, limit)
+            onlooker = workspace.onlooker(module)
+            result["modules"][module.name] = compare_module(
+                onlooker, reckoning, report, since=since, until=until, limit=limit
+            )
         except SynclineError as error:
             result["problems"][module.name] = error.what
     if result["problems"]:
@@ -112,199 +107,59 @@ def _chosen(workspace: Workspace, only: str | None) -> list[tuple[Module, Reckon
     return found
 
 
-@dataclass(slots=True)
-class _Look:
-    """One module while it is compared."""
+def compare_module(
+    onlooker: Onlooker,
+    reckoning: Reckoning,
+    report: Report,
+    *,
+    since: str | None = None,
+    until: str | None = None,
+    limit: int = 1000,
+) -> dict[str, Any]:
+    """One module of the result above. Raises SynclineError when it cannot be compared."""
+    with Documents() as documents:
+        reader = DocumentReader(onlooker, reckoning, documents)
+        comparison = _Comparison(onlooker, documents, reader.terms(since, until))
+        at_once([partial(reader.read_end, side, report) for side in Side])
+        comparison.pair()
+        doubts = False
+        for batch in _batches(comparison.differing()):
+            doubts = True
+            rows = [row for left, right, _ in batch for row in (left, right) if row is not None]
+            documents.doubt((row.side, row.id) for row in rows)
+            reader.doubt_counterparts(rows)
+        if doubts:
+            report(f"{onlooker.module.name}: looking again at what differs")
+            for side in (*Side, *Side):  # twice: what has got a link meanwhile has a counterpart to be read
+                reader.read_again(side)
+            comparison.pair()
+        read = {onlooker.system(side): reader.read[side] for side in Side}
+        return comparison.told(read, limit)
 
-    workspace: Workspace
-    onlooker: Onlooker
-    reckoning: Reckoning
-    documents: Documents
-    window: tuple[str | None, str | None]
-    read: Counter[str] = field(default_factory=Counter)
-    _entries: dict[str, MapEntry] = field(init=False)
-    _lists: list[str] = field(init=False)
-    _agree: list[MapEntry] = field(init=False)
-    _void: list[Compiled | None] = field(init=False, default_factory=list)
-    _wanted: list[frozenset[str]] = field(init=False, default_factory=list)
-    _referred: dict[str, Known] = field(init=False, default_factory=dict)
 
-    def __post_init__(self) -> None:
-        drift = self.onlooker.drift
-        named = self.reckoning.maps
-        if drift.module or (rests := [name for name in named.values() if name in drift.maps]):
-            why = drift.module or f"{rests[0]}: {drift.maps[rests[0]]}"
-            raise SynclineError(f"it cannot be compared: {why}", fix="mend the spec or the field")
-        maps = self.onlooker.maps
-        self._entries = {what: maps.by_name[name] for what, name in named.items()}
-        self._lists = [entry.name for entry in maps.entries if entry.is_list]
-        agree = {name for rule in self._module.match for name in rule.agree}
-        self._agree = [entry for entry in maps.entries if entry.name in agree and not entry.is_list]
-        expressions = self.workspace.expressions
-        for side in Side:
-            void = self.reckoning.void.get(self._system(side))
-            self._void.append(expressions.compile(void.source) if void else None)
-            more: frozenset[str] | None = frozenset()
-            if void is not None:
-                more = expressions.record_fields(void.source, "record")
-            known = frozenset(f.name for f in maps.remotes[side].fields)
-            self._wanted.append(maps.wanted(side) | (known if more is None else more & known))
+class _Comparison:
+    """The rows of one module, compared."""
 
-    @property
-    def _module(self) -> Module:
-        return self.onlooker.module
-
-    @property
-    def _maps(self) -> ModuleMap:
-        return self.onlooker.maps
-
-    def _system(self, side: Side) -> str:
-        return self.onlooker.ends[side].system
-
-    @property
-    def _terms(self) -> Terms:
-        tolerance = {what: entry.map.tolerance for what, entry in self._entries.items()}
-        return Terms(
-            total=tolerance.get("total"),
-            open=tolerance.get("open"),
-            rate=tolerance.get("rate"),
-            opens="open" in self._entries,
-            rates="rate" in self._entries,
-            since=self.window[0],
-            until=self.window[1],
-        )
-
-    def compare(self, report: Report, limit: int) -> dict[str, Any]:
-        at_once([partial(self._read_end, side, report) for side in Side])
-        self._pair()
-        if self._find_doubts():
-            report(f"{self._module.name}: looking again at what differs")
-            for _ in range(2):  # what has got a link meanwhile has a counterpart to be read
-                for side in Side:
-                    self._look_again(side)
-            self._pair()
-        return self._tell(limit)
-
-    # --- reading ---------------------------------------------------------------------------------
-
-    def _read_end(self, side: Side, report: Report) -> None:
-        end = self.onlooker.ends[side]
-        for page in end.session.read(end.remote.name, None, self._wanted[side]):
-            self.read[end.system] += len(page.records)
-            self._take_in(side, page.records)
-            report(f"{self._module.name}: {self.read[end.system]} records of {end.system} read")
-            if page.last:
-                break
-
-    def _take_in(self, side: Side, records: Sequence[Record]) -> None:
-        end = self.onlooker.ends[side]
-        today = local_day(self.workspace.now(), end.account.timezone)
-        seen = {record.id: (record, self._maps.project(side, record, today)) for record in records}
-        for _, projection in seen.values():
-            self._maps.render(side, projection)
-        links: dict[str, int] = {}
-        marks: list[dict[str, list[Any]]] = [{} for _ in seen]
-        with self.workspace.database.read() as db:
-            if self.onlooker.scope is not None:
-                found = Ledger(self.onlooker.scope).link_marks(db, side, list(seen))
-                links = {record: mark[0] for record, mark in found.items()}
-            if self._agree:
-                marks = self._marks(db, side, [projection for _, projection in seen.values()])
-        rows, none = [], []
-        for (record, projection), told in zip(seen.values(), marks, strict=True):
-            row = self._row(side, record, projection, links.get(record.id), told)
-            if row.counts or row.link is not None:
-                rows.append(row)
-            else:
-                none.append(record.id)  # it counts for nothing, and nothing depends on it
-        self.documents.drop(side, none)
-        self.documents.add(rows)
-
-    def _row(
-        self, side: Side, record: Record, seen: Projection, link: int | None, marks: dict[str, list[Any]]
-    ) -> Row:
-        why, fault = self._ended(side, record, seen)
-        faults = [fault] if fault else []
-        values: dict[str, Any] = {}
-        for what, entry in self._entries.items():
-            if entry.name in seen.faults:
-                faults.append(f"{entry.name}: {seen.faults[entry.name]}")
-            values[what] = _in_common(entry, side, seen)
-        currency = values.get("currency") or self.onlooker.ends[side].account.currency or ""
-        body = {
-            "label": _label(self._module, seen.own),
-            "day": values["date"],
-            "currency": str(currency),
-            "total": _money(values["total"], faults),
-            "open": _money(values.get("open"), faults),
-            "rate": _money(values.get("rate"), faults),
-            "lines": sum(len(seen.own.get(name) or ()) for name in self._lists),
-            "why": why,
-            "fault": "; ".join(faults),
-            "marks": marks,
-        }
-        return Row(side=side, id=record.id, link=link, counts=not why, body=body, keys=seen.keys)
-
-    def _ended(self, side: Side, record: Record, seen: Projection) -> tuple[str, str]:
-        """Why a record adds nothing to its ledger, empty when it does; and what kept that from being known."""
-        if record.state in (State.DELETED, State.VOIDED):
-            return record.state.value, ""
-        if not seen.in_scope:
-            return "outside 'where'", ""
-        void = self._void[side]
-        if void is not None:
-            known = frozenset(f.name for f in self._maps.remotes[side].fields)
-            today = local_day(self.workspace.now(), self.onlooker.ends[side].account.timezone)
-            try:
-                if void({"record": View(record.values, known), "today": today, "value": None}):
-                    return "void", ""
-            except ExpressionError as error:
-                return "", f"void: {error.message}"
-        return "", seen.faults.get(FILTER_FAULT, "")
-
-    def _marks(self, db: Db, side: Side, seen: Sequence[Projection]) -> list[dict[str, list[Any]]]:
-        """For each record, what must not contradict a match: the value as each end would have it; of a
-        reference, the link of what it names."""
-        marks: list[dict[str, list[Any]]] = [{} for _ in seen]
-        for entry in self._agree:
-            name = entry.name
-            if entry.map.ref is None:
-                for mark, each in zip(marks, seen, strict=True):
-                    mark[name] = [each.own.get(name), each.out.get(name)]
-                continue
-            named = {str(i) for each in seen if (i := each.own.get(name)) is not None}
-            links = self._links_named(db, entry, side, sorted(named))
-            for mark, each in zip(marks, seen, strict=True):
-                link = links.get(str(each.own.get(name)))
-                mark[name] = [None if link is None else f"#{link.id}"]
-        return marks
-
-    def _links_named(self, db: Db, entry: MapEntry, side: Side, named: Sequence[str]) -> dict[str, Link]:
-        module = entry.map.ref or ""
-        if module not in self._referred:
-            self._referred[module] = known_module(db, self.workspace.spec, module)
-        known = self._referred[module]
-        if known.scope is None or not named:
-            return {}
-        field_ = entry.ends[side].field
-        by_key = field_ is not None and field_.reference is not None and field_.reference.by == "key"
-        find = known.ledger.links_by_key if by_key else known.ledger.links_of
-        return find(db, known.side_of(self._system(side)), named)
+    def __init__(self, onlooker: Onlooker, documents: Documents, terms: Terms) -> None:
+        self._onlooker = onlooker
+        self._module = onlooker.module
+        self._documents = documents
+        self._terms = terms
 
     # --- who is the same -------------------------------------------------------------------------
 
-    def _pair(self) -> None:
+    def pair(self) -> None:
         """By their links, then by the keys of the match rules."""
-        self.documents.pair_links()
+        self._documents.pair_links()
         for number, rule in enumerate(self._module.match):
-            for lefts, rights in self.documents.groups(number):
+            for lefts, rights in self._documents.groups(number):
                 members = [[_member(row) for row in rows] for rows in (lefts, rights)]
-                self.documents.join(join_members(members[0], members[1], rule.agree))
+                self._documents.join(join_members(members[0], members[1], rule.agree))
 
     def _double_of(self, row: Row) -> str | None:
         """The record of the same end that a record without a counterpart repeats."""
-        for number, key in self.documents.keys_of(row.side, row.id):
-            others = self.documents.members(number, key, side=row.side)
+        for number, key in self._documents.keys_of(row.side, row.id):
+            others = self._documents.members(number, key, side=row.side)
             paired = frozenset(each.id for each in others if each.pair is not None)
             # One that was linked once was there first.
             if row.link is not None and not paired:
@@ -316,55 +171,23 @@ class _Look:
                 return double
         return None
 
-    # --- a second look ---------------------------------------------------------------------------
-
-    def _find_doubts(self) -> bool:
-        """Note every record of a gap, with the counterpart that its link names."""
-        found = False
-        for batch in _batches(self._differing()):
-            found = True
-            rows = [row for left, right, _ in batch for row in (left, right) if row is not None]
-            self.documents.doubt((row.side, row.id) for row in rows)
-            self._doubt_counterparts(rows)
-        return found
-
-    def _doubt_counterparts(self, rows: Iterable[Row]) -> None:
-        ids = [row.link for row in rows if row.link is not None]
-        with self.workspace.database.read() as db:
-            links = Ledger.links_anywhere(db, ids)
-        ends = ((side, i) for link in links.values() for side in Side if (i := link.ids[side]) is not None)
-        self.documents.doubt((int(side), i) for side, i in ends)
-
-    def _look_again(self, side: Side) -> None:
-        end = self.onlooker.ends[side]
-        ids = self.documents.doubted(side, LOOK_AGAIN)
-        size = max(1, end.remote.capabilities.read_ids_batch)
-        for start in range(0, len(ids), size):
-            asked = ids[start : start + size]
-            records = end.session.read_ids(end.remote.name, asked, self._wanted[side])
-            self._take_in(side, records)
-            there = {record.id for record in records}
-            self.documents.drop(side, [i for i in asked if i not in there])
-            rows = (self.documents.get(side, record.id) for record in records)
-            self._doubt_counterparts(row for row in rows if row is not None)
-
     # --- telling ---------------------------------------------------------------------------------
 
-    def _differing(self) -> Iterator[tuple[Row | None, Row | None, tuple[Difference, ...]]]:
-        terms = self._terms
-        for left, right in self.documents.pairs():
-            differences = compare_documents(_document(left), _document(right), terms)
+    def differing(self) -> Iterator[_Pair]:
+        """Every two rows, or one that is alone, that are not in agreement."""
+        for left, right in self._documents.pairs():
+            differences = compare_documents(document_of(left), document_of(right), self._terms)
             if differences:
                 yield left, right, differences
 
-    def _tell(self, limit: int) -> dict[str, Any]:
-        terms = self._terms
-        balance = Balance(terms)
+    def told(self, read: dict[str, int], limit: int) -> dict[str, Any]:
+        """The module's result; of the gaps no more than ``limit`` are kept in memory."""
+        balance = Balance(self._terms)
         kinds: Counter[str] = Counter()
         shown: list[Gap] = []
         counts = [0, 0]
         accepted: list[Gap] = []
-        for batch in _batches(self._documents(balance)):
+        for batch in _batches(self._counting(balance)):
             for gap in self._gaps(batch):
                 balance.add(gap.left, gap.right, gap.differences)
                 kinds.update({each.kind.value for each in gap.differences})
@@ -373,7 +196,7 @@ class _Look:
                 if len(kept) < limit:
                     kept.append(gap)
         shown = [*shown, *accepted][:limit]
-        ends = self.onlooker.ends
+        ends = self._onlooker.ends
         organisations = {
             end.system: {"id": end.account.organisation.id, "name": end.account.organisation.name}
             for end in ends
@@ -382,8 +205,8 @@ class _Look:
             "systems": [end.system for end in ends],
             "modules": {end.system: end.remote.name for end in ends},
             "organisations": organisations,
-            "read": {end.system: self.read[end.system] for end in ends},
-            "groups": [self._told_group(*key, balance) for key in sorted(balance.groups)],
+            "read": read,
+            "groups": [self._told_group(key, balance) for key in sorted(balance.groups)],
             "gaps": [self._told_gap(gap) for gap in shown],
             "kinds": dict(sorted(kinds.items())),
             "explained": counts[True],
@@ -391,23 +214,23 @@ class _Look:
             "left_off": sum(counts) - len(shown),
         }
 
-    def _documents(self, balance: Balance) -> Iterator[tuple[Row | None, Row | None, tuple[Difference, ...]]]:
+    def _counting(self, balance: Balance) -> Iterator[_Pair]:
         """The documents that differ; those that agree are counted on the way."""
-        for left, right in self.documents.pairs():
-            documents = (_document(left), _document(right))
-            differences = compare_documents(*documents, balance.terms)
+        for left, right in self._documents.pairs():
+            documents = (document_of(left), document_of(right))
+            differences = compare_documents(*documents, self._terms)
             if differences:
                 yield left, right, differences
             else:
                 balance.add(*documents)
 
-    def _gaps(self, batch: Sequence[tuple[Row | None, Row | None, tuple[Difference, ...]]]) -> Iterator[Gap]:
+    def _gaps(self, batch: Sequence[_Pair]) -> Iterator[Gap]:
         rows = [row for left, right, _ in batch for row in (left, right) if row is not None]
         links: dict[int, Link] = {}
         rests: dict[tuple[int, str], Staged] = {}
-        with self.workspace.database.read() as db:
-            if self.onlooker.scope is not None:
-                ledger = Ledger(self.onlooker.scope)
+        with self._onlooker.database.read() as db:
+            if self._onlooker.scope is not None:
+                ledger = Ledger(self._onlooker.scope)
                 links = ledger.links_anywhere(db, [row.link for row in rows if row.link is not None])
                 for side in Side:
                     staged = ledger.staged(db, side, [row.id for row in rows if row.side == side])
@@ -430,8 +253,8 @@ class _Look:
             differences = tuple(first if each.kind is Kind.MISSING else each for each in differences)
         reason, accepted = self._reason(left, right, links, rests)
         return Gap(
-            left=_document(left),
-            right=_document(right),
+            left=document_of(left),
+            right=document_of(right),
             differences=differences,
             reason=reason,
             accepted=accepted,
@@ -465,29 +288,30 @@ class _Look:
         other = link.ids[there]
         if other is None:
             return "its counterpart is being created", False
-        row = self.documents.get(there, other)
+        row = self._documents.get(there, other)
         why = row.body["why"] if row is not None else "gone"
-        what = f"{other} is {why} in {self._system(there)}" if why else f"{other} is elsewhere"
-        if why == "outside 'where'":
+        what = f"{other} is {why} in {self._onlooker.system(there)}" if why else f"{other} is elsewhere"
+        if why == OUTSIDE:
             return what, True
-        rule = self._module.deletes[self._system(side)]
+        rule = self._module.deletes[self._onlooker.system(side)]
         if link.states[there] not in ("live", "out") and rule in (DeleteRule.IGNORE, DeleteRule.UNLINK):
-            return f"{what}, and deletes: {{{self._system(side)}: {rule}}} keeps this one", True
+            return f"{what}, and deletes: {{{self._onlooker.system(side)}: {rule}}} keeps this one", True
         return f"{what}, and no pass has dealt with that yet", False
 
-    def _told_group(self, currency: str, period: str, balance: Balance) -> dict[str, Any]:
-        group = next(g for key, g in balance.groups.items() if key == (currency, period))
-        opens = balance.terms.opens
-        named = dict(zip((self._system(side) for side in Side), group.ends, strict=True)) | {"gap": group.gap}
+    def _told_group(self, key: GroupKey, balance: Balance) -> dict[str, Any]:
+        group, opens = balance.groups[key], self._terms.opens
+        named = dict(zip((self._onlooker.system(side) for side in Side), group.ends, strict=True)) | {
+            "gap": group.gap
+        }
         told = {
             name: {"count": s.count, "total": s.total, "open": s.open if opens else None}
             for name, s in named.items()
         }
         kinds = {kind.value: n for kind, n in sorted(group.kinds.items())}
-        return {"currency": currency, "period": period, **told, "kinds": kinds}
+        return {"currency": key.currency, "period": key.period, **told, "kinds": kinds}
 
     def _told_gap(self, gap: Gap) -> dict[str, Any]:
-        systems = [self._system(side) for side in Side]
+        systems = [self._onlooker.system(side) for side in Side]
         ends = zip(systems, (gap.left, gap.right), strict=True)
         differences = []
         for each in gap.differences:
@@ -506,54 +330,10 @@ class _Look:
         }
 
 
-def _in_common(entry: MapEntry, side: Side, seen: Projection) -> Any:
-    """A value in the form that both ends are compared in: as it is, or where the map translates it, as the end
-    holds it to which it flows."""
-    if entry.map.to or entry.map.values:
-        target = next((each for each in Side if entry.flows[each]), None)
-        if target is side.other and entry.name in seen.out:
-            return seen.out[entry.name]
-    return seen.own.get(entry.name)
-
-
-def _money(value: Any, faults: list[str]) -> Decimal | int | None:
-    if value is None or (isinstance(value, int | Decimal) and not isinstance(value, bool)):
-        return value
-    faults.append(f"{str(value)[:40]!r} is not a number")
-    return None
-
-
-def _label(module: Module, own: dict[str, Any]) -> str:
-    return Known(module=module, scope=None, connected=(None, None)).label(own)
-
-
 def _member(row: Row) -> Member:
-    document = _document(row)
+    document = document_of(row)
     assert document is not None
     return Member(document=document, marks=row.body["marks"])
-
-
-def _document(row: Row | None) -> Document | None:
-    if row is None:
-        return None
-    told = row.body
-    return Document(
-        id=row.id,
-        label=told["label"],
-        day=told["day"],
-        currency=told["currency"],
-        total=_exact(told["total"]),
-        open=_exact(told["open"]),
-        rate=_exact(told["rate"]),
-        lines=told["lines"],
-        counts=row.counts,
-        why=told["why"],
-        fault=told["fault"],
-    )
-
-
-def _exact(value: Decimal | int | None) -> Decimal | None:
-    return None if value is None else Decimal(value)
 
 
 def _told_document(document: Document | None) -> dict[str, Any] | None:

@@ -13,9 +13,10 @@ from sqlalchemy.engine import Connection
 from syncline.connect.contract import Account, RemoteModule, Session
 from syncline.errors import SynclineError
 from syncline.mapping.drift import Drift
+from syncline.mapping.expressions import Expressions
 from syncline.mapping.module import ModuleMap, Side
 from syncline.reconcile.merge import FirstLook
-from syncline.spec.model import Module
+from syncline.spec.model import Module, Spec
 from syncline.store.database import Database
 from syncline.store.ids import next_id
 from syncline.store.ledger import Ledger, Link
@@ -44,6 +45,29 @@ class ScopeEnd:
     skew: timedelta = timedelta()
     read_at: datetime | None = None
     reached: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onlooker:
+    """One module as somebody sees it who writes nothing, beside whatever pass is at work on it. ``scope``:
+    what the state has of it, ``None`` before its first pass. ``now`` gives the instant, aware UTC."""
+
+    spec: Spec
+    module: Module
+    maps: ModuleMap
+    ends: tuple[ScopeEnd, ScopeEnd]
+    scope: int | None
+    database: Database
+    expressions: Expressions
+    now: Callable[[], datetime]
+    drift: Drift = _NO_DRIFT
+
+    def system(self, side: Side) -> str:
+        return self.ends[side].system
+
+    def today(self, side: Side) -> str:
+        """The calendar day at an end's organisation."""
+        return local_day(self.now(), self.ends[side].account.timezone)
 
 
 @dataclass(slots=True, kw_only=True)

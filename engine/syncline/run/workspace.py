@@ -37,6 +37,8 @@ from syncline.run.known import known_module
 from syncline.run.nesting import NestedSession
 from syncline.run.scope import Scope, ScopeEnd
 from syncline.spec.digest import field_digests, map_digests, table_digest
+from syncline.run.scope import Onlooker, Scope, ScopeEnd
+from syncline.spec.digest import field_digests, map_digests
 from syncline.spec.load import Loaded, load_spec
 from syncline.spec.model import End, EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
@@ -66,21 +68,6 @@ class Live:
     http: HttpClient
     account: Account
     skew: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class Onlooker:
-    """A module as somebody sees it who writes nothing. ``scope``: what is remembered of it, ``None`` before its
-    first pass."""
-
-    module: Module
-    maps: ModuleMap
-    ends: tuple[ScopeEnd, ScopeEnd]
-    scope: int | None
-    drift: Drift
-
-    def side_of(self, system: str) -> Side:
-        return Side.LEFT if self.ends[0].system == system else Side.RIGHT
 
 
 class Workspace:
@@ -363,8 +350,8 @@ class Workspace:
     def _survey(
         self, module: Module
     ) -> tuple[tuple[ScopeEnd, ScopeEnd], tuple[RemoteModule, RemoteModule], Drift]:
-        """A module's two ends with their fields as they are now, as the spec was checked against, and what has
-        changed between."""
+        """A module's two ends with their fields as they are now, as the spec was checked against, and what
+        has changed between."""
         ends = (self._end(module.left), self._end(module.right))
         known = (ends[0].remote, ends[1].remote)
         now = tuple(self._seen(end) for end in (module.left, module.right))
@@ -381,7 +368,17 @@ class Workspace:
         for side, told in zip(Side, (module.left, module.right), strict=True):
             self._nest(ends[side], told, side, Ledger(scope or 0))
         maps = ModuleMap(module, known, self.expressions, resting=drift.maps.keys())
-        return Onlooker(module, maps, ends, scope, drift)
+        return Onlooker(
+            spec=self.spec,
+            module=module,
+            maps=maps,
+            ends=ends,
+            scope=scope,
+            drift=drift,
+            database=self.database,
+            expressions=self.expressions,
+            now=self.now,
+        )
 
     def _nest(self, scope_end: ScopeEnd, end: End, side: Side, ledger: Ledger) -> None:
         """Let an end that is a list inside records speak of its items as records."""

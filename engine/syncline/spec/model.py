@@ -220,9 +220,9 @@ class Limits:
 class Reckoning:
     """Which field maps of a module of documents hold their money: what `syncline reconcile` compares.
 
-    ``date``, ``total`` and, where the module has them, ``currency``, ``rate`` and ``open`` (what is still owed)
-    name field maps. ``void``: by system, an expression over ``record`` that is true for a document that counts
-    for nothing, where the remote has no such state of its own.
+    ``date``, ``total`` and, where the module has them, ``currency``, ``rate`` and ``open`` (what is still
+    owed) name field maps. ``void``: by system, an expression over ``record`` that is true for a document that
+    counts for nothing, where the remote has no such state of its own.
     """
 
     date: str

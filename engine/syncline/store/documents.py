@@ -1,8 +1,8 @@
 """Documents: the rows of two ledgers while they are compared, in a file that nobody else sees.
 
-SQLite keeps a nameless database in memory while it is small, in a temporary file when it grows, and drops it with
-the connection. The state is not written: a comparison leaves no trace, and what it holds does not depend on where
-the state is kept.
+SQLite keeps a nameless database in memory while it is small, in a temporary file when it grows, and drops it
+with the connection. The state is not written: a comparison leaves no trace, and what it holds does not depend
+on where the state is kept.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Documents:
             self._db.execute("BEGIN")
             self._forget([(row.side, row.id) for row in rows])
             self._db.executemany(
-                f"INSERT OR REPLACE INTO doc ({_COLUMNS}) VALUES (?, ?, ?, NULL, ?, ?)",
+                "INSERT INTO doc (side, id, link, counts, body) VALUES (?, ?, ?, ?, ?)",
                 [(row.side, row.id, row.link, row.counts, exactjson.encode(row.body)) for row in rows],
             )
             self._db.executemany(
@@ -139,8 +139,8 @@ class Documents:
                 )
 
     def pair_links(self) -> None:
-        """Make pairs of the records with one link that both count, and of no others: whose counterpart is gone
-        may have another one by now."""
+        """Make pairs of the records with one link that both count, and of no others: whose counterpart is
+        gone may have another one by now."""
         self._db.execute(
             "UPDATE doc SET pair = CASE WHEN counts AND EXISTS (SELECT 1 FROM doc o WHERE o.link = doc.link"
             " AND o.side <> doc.side AND o.counts) THEN link END"
@@ -151,7 +151,8 @@ class Documents:
     def pairs(self) -> Iterator[tuple[Row | None, Row | None]]:
         """Every two rows that are the same thing, and each that is alone."""
         waiting: Row | None = None
-        for found in self._db.execute(f"SELECT {_COLUMNS} FROM doc ORDER BY pair, side, id"):
+        query = f"SELECT {_COLUMNS} FROM doc ORDER BY pair, side, id"  # noqa: S608
+        for found in self._db.execute(query):
             row = _row(found)
             if waiting is not None and (row.pair is None or row.pair != waiting.pair or row.side == 0):
                 yield _alone(waiting)
@@ -173,10 +174,8 @@ class Documents:
 
     def get(self, side: int, record: str) -> Row | None:
         """One row by its record."""
-        found = self._db.execute(
-            f"SELECT {_COLUMNS} FROM doc WHERE side = ? AND id = ?",  # noqa: S608
-            (side, record),
-        ).fetchone()
+        query = f"SELECT {_COLUMNS} FROM doc WHERE side = ? AND id = ?"  # noqa: S608
+        found = self._db.execute(query, (side, record)).fetchone()
         return None if found is None else _row(found)
 
     # --- what to look at again -------------------------------------------------------------------

@@ -53,13 +53,21 @@ def money(amount: str) -> Decimal:
         pytest.param(invoice(total=money("110")), TERMS, [], id="the same in fewer digits"),
         pytest.param(invoice(label="INV-1 ", lines=3), TERMS, [], id="what is no money is not compared"),
         pytest.param(invoice(total=money("110.01")), TERMS, [Kind.ROUNDED], id="a cent"),
-        pytest.param(invoice(total=money("109.98")), TERMS, [Kind.ROUNDED], id="a cent for each of two lines"),
+        pytest.param(
+            invoice(total=money("109.98")), TERMS, [Kind.ROUNDED], id="a cent for each of two lines"
+        ),
         pytest.param(invoice(total=money("110.03")), TERMS, [Kind.AMOUNT], id="more than a cent a line"),
         pytest.param(
-            invoice(total=money("110.05")), Terms(total=money("0.05")), [Kind.ROUNDED], id="a declared tolerance"
+            invoice(total=money("110.05")),
+            Terms(total=money("0.05")),
+            [Kind.ROUNDED],
+            id="a declared tolerance",
         ),
         pytest.param(
-            invoice(total=money("110.01")), Terms(total=Decimal(0)), [Kind.AMOUNT], id="no tolerance, declared"
+            invoice(total=money("110.01")),
+            Terms(total=Decimal(0)),
+            [Kind.AMOUNT],
+            id="no tolerance, declared",
         ),
         pytest.param(invoice(total=None), TERMS, [Kind.AMOUNT], id="no total"),
         pytest.param(
@@ -86,7 +94,10 @@ def money(amount: str) -> Decimal:
         ),
         pytest.param(invoice(rate=money("0.65")), Terms(rates=False), [], id="rates are not compared"),
         pytest.param(
-            invoice(currency="USD", rate=money("0.65")), TERMS, [Kind.CURRENCY], id="a currency brings its rate"
+            invoice(currency="USD", rate=money("0.65")),
+            TERMS,
+            [Kind.CURRENCY],
+            id="a currency brings its rate",
         ),
         pytest.param(
             invoice(day="2026-07-01", total=money("5"), rate=money("2")),
@@ -95,9 +106,7 @@ def money(amount: str) -> Decimal:
             id="several at once",
         ),
         pytest.param(None, TERMS, [Kind.MISSING], id="nothing at the other end"),
-        pytest.param(
-            invoice(counts=False, why="voided"), TERMS, [Kind.MISSING], id="void at the other end"
-        ),
+        pytest.param(invoice(counts=False, why="voided"), TERMS, [Kind.MISSING], id="void at the other end"),
         pytest.param(
             invoice(fault="total: 'x' is not a number", total=None),
             TERMS,
@@ -197,7 +206,10 @@ def member(record: str, customer: str | None = None, **changes: Any) -> Member:
         pytest.param([member("a", "#1")], [member("x", "#2")], [], id="another customer"),
         pytest.param([member("a", "#1")], [member("x")], [("a", "x")], id="a customer that is not known"),
         pytest.param(
-            [member("a", "Harbour Bakery ")], [member("x", "harbour bakery")], [("a", "x")], id="in other case"
+            [member("a", "Harbour Bakery ")],
+            [member("x", "harbour bakery")],
+            [("a", "x")],
+            id="in other case",
         ),
         pytest.param(
             [member("a"), member("b", total=money("5"))],
@@ -234,9 +246,7 @@ def test_documents_of_one_key_are_joined(
         pytest.param("b", [member("b", "#1")], set(), None, id="alone"),
     ],
 )
-def test_a_double_is_known(
-    record: str, others: list[Member], paired: set[str], expected: str | None
-) -> None:
+def test_a_double_is_known(record: str, others: list[Member], paired: set[str], expected: str | None) -> None:
     own = next(each for each in others if each.document.id == record)
     assert find_double(own, others, ["customer"], frozenset(paired)) == expected
 
