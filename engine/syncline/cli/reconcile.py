@@ -12,6 +12,7 @@ import click
 
 from syncline.cli.common import print_json, progress, say, spec_options, workspace
 from syncline.cli.exits import OF_STATUS
+from syncline.cli.words import counted
 
 _DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -75,27 +76,28 @@ def _print_module(name: str, told: Mapping[str, Any]) -> None:
     ]
     say(f"{name}: {ends[0]} with {ends[1]}")
     for group in told["groups"]:
-        head = f"  {group['currency'] or '-'} {group['period'] or 'no date'}:"
+        currency = group["currency"]
+        head = f"  {currency or '-'} {group['period'] or 'no date'}:"
         left, right = (group[system] for system in told["systems"])
         if not any(group["gap"].values()):
             off = ", ".join(f"{n} {kind}" for kind, n in group["kinds"].items())
-            say(f"{head} {_sums(left)} at both ends{f'; but {off}' if off else ''}")
+            say(f"{head} {_sums(left, currency)} at both ends{f'; but {off}' if off else ''}")
             continue
         for system, sums in zip(told["systems"], (left, right), strict=True):
-            say(f"{head} {system} {_sums(sums)}")
+            say(f"{head} {system} {_sums(sums, currency)}")
             head = " " * len(head)
-        say(f"{head} gap: {_sums(group['gap'])}")
+        say(f"{head} gap: {_sums(group['gap'], currency)}")
     for gap in told["gaps"]:
         _print_gap(gap, told["systems"])
     if told["left_off"]:
-        say(f"  ... and {told['left_off']} more documents")
+        say(f"  ... and {counted(told['left_off'], 'more document')}")
 
 
 def _print_gap(gap: Mapping[str, Any], systems: list[str]) -> None:
     ids = [f"{system} {told['id']}" for system, told in gap["records"].items() if told]
     document = next(told for told in gap["records"].values() if told)
     name = f' "{document["name"]}"' if document["name"] else ""
-    money = f"{document['currency']} {_number(document['total'])}".strip()
+    money = f"{document['currency']} {_amount(document['total'], document['currency'])}".strip()
     day = document["date"] or "no date"
     what = "; ".join(_difference(each, gap, systems) for each in gap["differences"])
     reason = f" [{gap['reason']}]" if gap["reason"] else ""
@@ -103,22 +105,22 @@ def _print_gap(gap: Mapping[str, Any], systems: list[str]) -> None:
 
 
 def _difference(each: Mapping[str, Any], gap: Mapping[str, Any], systems: list[str]) -> str:
-    kind = each["kind"]
+    kind, records = each["kind"], gap["records"]
     if kind == "missing":
-        return (
-            f"missing in {next(system for system, told in gap['records'].items() if told is None)}"
-            if (None in gap["records"].values())
-            else "missing"
-        )
+        return f"missing in {next(system for system in systems if records[system] is None)}"
     if kind == "doubled":
         return f"doubled: the same as {gap['double_of']}"
-    left, right = (_number(each[system]) for system in systems)
-    told = f"{systems[0]} says {left}, {systems[1]} says {right}"
     if kind == "unreadable":
         return f"unreadable: {each[systems[0]] or each[systems[1]]}"
+    values = [each[system] for system in systems]
+    if each["of"] in ("total", "open"):
+        shown = [_amount(v, records[s]["currency"]) for s, v in zip(systems, values, strict=True)]
+    else:
+        shown = [_plain(value) for value in values]
+    told = f"{systems[0]} says {shown[0]}, {systems[1]} says {shown[1]}"
     if kind == "rounded":
         by = "the spec's tolerance" if each["declared"] else "the rounding of its lines"
-        return f"{each['of']} rounded, within {_number(each['allowed'])} ({by}): {told}"
+        return f"{each['of']} rounded, within {_plain(each['allowed'])} ({by}): {told}"
     if kind == "re-dated" and each["crosses"]:
         return f"re-dated into another month: {told}"
     return f"{kind}: {told}"
@@ -128,17 +130,29 @@ def _print_end(result: Mapping[str, Any]) -> None:
     unexplained = sum(told["unexplained"] for told in result["modules"].values())
     explained = sum(told["explained"] for told in result["modules"].values())
     calls = sum(n for counts in result["requests"].values() for n in counts.values())
-    gaps = f"{unexplained} documents to look at" if unexplained else "no gaps to look at"
-    more = f", {explained} that have their reason" if explained else ""
-    say(f"{result['status']}: {gaps}{more}; {calls} calls")
+    gaps = f"{counted(unexplained, 'document')} to look at" if unexplained else "no gap to look at"
+    more = f", {explained} with a reason" if explained else ""
+    say(f"{result['status']}: {gaps}{more}; {counted(calls, 'call')}")
 
 
-def _sums(sums: Mapping[str, Any]) -> str:
-    owed = "" if sums["open"] is None else f", open {_number(sums['open'])}"
-    return f"{sums['count']} documents, total {_number(sums['total'])}{owed}"
+def _sums(sums: Mapping[str, Any], currency: str) -> str:
+    owed = "" if sums["open"] is None else f", open {_amount(sums['open'], currency)}"
+    return f"{counted(sums['count'], 'document')}, total {_amount(sums['total'], currency)}{owed}"
 
 
-def _number(value: Any) -> str:
+def _amount(value: Any, currency: str) -> str:
+    """An amount as people write it: with the places of its currency, or more where it has more."""
+    from syncline.reconcile.ledgers import smallest_unit
+
+    if value is None:
+        return "nothing"
+    exact = Decimal(value)
+    places = max(0, -int(smallest_unit(currency).as_tuple().exponent))
+    shown = max(places, -int(exact.as_tuple().exponent))
+    return f"{exact:.{shown}f}"
+
+
+def _plain(value: Any) -> str:
     if value is None:
         return "nothing"
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -76,3 +76,8 @@ def counts(numbers: Mapping[str, int], nothing: str = "none") -> str:
 def tries(number: int) -> str:
     """``after 1 try``, ``after 3 tries``, or nothing before the first."""
     return f" after {number} {'try' if number == 1 else 'tries'}" if number else ""
+
+
+def counted(count: int, word: str) -> str:
+    """``1 document``, ``2 documents``."""
+    return f"{count} {word}{'' if abs(count) == 1 else 's'}"

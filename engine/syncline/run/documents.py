@@ -93,7 +93,10 @@ class DocumentReader:
             records = end.session.read_ids(end.remote.name, asked, self._wanted[side])
             self._take_in(side, records)
             there = {record.id for record in records}
-            self._documents.drop(side, [i for i in asked if i not in there])
+            gone = (self._documents.get(side, i) for i in asked if i not in there)
+            # One that was read as deleted is known by no id any more, and says more than one that is not
+            # there.
+            self._documents.drop(side, [row.id for row in gone if row is not None and row.counts])
             rows = (self._documents.get(side, record) for record in sorted(there))
             self.doubt_counterparts(row for row in rows if row is not None)
 

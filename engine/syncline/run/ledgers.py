@@ -288,13 +288,14 @@ class _Comparison:
         other = link.ids[there]
         if other is None:
             return "its counterpart is being created", False
-        row = self._documents.get(there, other)
-        why = row.body["why"] if row is not None else "gone"
+        row, state = self._documents.get(there, other), link.states[there]
+        dealt = state not in ("live", "out")
+        why = row.body["why"] if row is not None else state if dealt else "gone"
         what = f"{other} is {why} in {self._onlooker.system(there)}" if why else f"{other} is elsewhere"
         if why == OUTSIDE:
             return what, True
         rule = self._module.deletes[self._onlooker.system(side)]
-        if link.states[there] not in ("live", "out") and rule in (DeleteRule.IGNORE, DeleteRule.UNLINK):
+        if dealt and rule in (DeleteRule.IGNORE, DeleteRule.UNLINK):
             return f"{what}, and deletes: {{{self._onlooker.system(side)}: {rule}}} keeps this one", True
         return f"{what}, and no pass has dealt with that yet", False
 
