@@ -15,9 +15,10 @@ from syncline.mapping.expressions import Expressions
 from syncline.mapping.module import ModuleMap, Side
 from syncline.mapping.nesting import find_remote, nesting_of
 from syncline.reconcile.order import order_modules
+from syncline.run.known import known_module
 from syncline.run.nesting import NestedSession
 from syncline.run.passes import PassResult, run_pass
-from syncline.run.scope import Scope, ScopeEnd
+from syncline.run.scope import Onlooker, Scope, ScopeEnd
 from syncline.spec.digest import field_digests
 from syncline.spec.load import load_spec
 from syncline.spec.model import End, Spec
@@ -62,6 +63,11 @@ BILL_FIELDS = (
     Field(name="title", required=True),
     Field(name="who", type=FieldType.REFERENCE, reference=Reference(module="people")),
     Field(name="total", type=FieldType.DECIMAL, places=2),
+    Field(name="owed", type=FieldType.DECIMAL, places=2),
+    Field(name="day", type=FieldType.DATE),
+    Field(name="currency"),
+    Field(name="rate", type=FieldType.DECIMAL),
+    Field(name="state"),
     LINES,
 )
 
@@ -144,6 +150,24 @@ class Pair:
         for scope in scopes:
             scope.scopes = by_name
         yield scopes
+
+    def onlooker(self, module: str) -> Onlooker:
+        """A module for somebody who only looks, as a workspace gives it."""
+        told = self.spec.modules[module]
+        with self.database.read() as db:
+            known = known_module(db, self.spec, module)
+        ledger = Ledger(known.scope or 0)
+        ends = (self._end(told.left, Side.LEFT, ledger), self._end(told.right, Side.RIGHT, ledger))
+        return Onlooker(
+            spec=self.spec,
+            module=told,
+            maps=ModuleMap(told, (ends[0].remote, ends[1].remote), Expressions()),
+            ends=ends,
+            scope=known.scope,
+            database=self.database,
+            expressions=Expressions(),
+            now=lambda: self.now,
+        )
 
     def run(self) -> PassResult:
         with self.scopes() as scopes:
