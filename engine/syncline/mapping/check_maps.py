@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncline.connect.contract import Field, FieldType, RemoteModule
@@ -18,6 +18,15 @@ from syncline.spec.problems import Place, Problem, Severity
 _SHOWN_CHOICES = 6
 _TEXTUAL = (FieldType.TEXT, FieldType.CHOICE)
 _NESTED = (FieldType.OBJECT, FieldType.LIST)
+
+#: What a map that is named for a document's money can hold.
+_RECKONED: Mapping[str, Sequence[FieldType]] = {
+    "date": (FieldType.DATE, FieldType.INSTANT),
+    "total": (FieldType.DECIMAL, FieldType.INTEGER),
+    "open": (FieldType.DECIMAL, FieldType.INTEGER),
+    "rate": (FieldType.DECIMAL, FieldType.INTEGER),
+    "currency": _TEXTUAL,
+}
 
 Remotes = tuple[RemoteModule | None, RemoteModule | None]
 
@@ -62,11 +71,30 @@ class MapChecks:
         for rule in self.module.match:
             self._check_key(rule.left, 0)
             self._check_key(rule.right, 1)
+        self._check_reckoning()
         void = self.module.reconcile.void if self.module.reconcile else {}
         for wheres in (self.module.where, self.module.recheck, void):
             for system, expression in wheres.items():
                 self._check_expression(expression, self._side(system), self.remotes, only=("record", "today"))
         return self._found
+
+    def _check_reckoning(self) -> None:
+        """Whether the maps that are named for a document's money hold what they are named for."""
+        reckoning = self.module.reconcile
+        for what, name in (reckoning.maps if reckoning else {}).items():
+            fmap, ends = self.module.fields.get(name), self._ends.get(name)
+            if reckoning is None or fmap is None or ends is None or fmap.to:
+                continue
+            fields = (field for side in (0, 1) if (field := ends.field(side)) is not None)
+            wrong = next((field for field in fields if field.type not in _RECKONED[what]), None)
+            if wrong is not None and fmap.each is None:
+                kinds = " or ".join(kind.value for kind in _RECKONED[what])
+                self._report(
+                    reckoning.places[what],
+                    "wrong-value",
+                    f"{name} cannot be the {what}: {wrong.name} is {wrong.type.value}, not {kinds}",
+                    f"name a field map of {kinds} as {what}",
+                )
 
     # --- helpers ---------------------------------------------------------------------------------
 
