@@ -209,6 +209,69 @@ def test_a_digest_changes_with_what_decides_values_and_with_nothing_else(tmp_pat
         assert digest(FULL.replace(old, new, 1)) != same, new
 
 
+RECKONED = """
+spec: 1
+name: acme
+systems: {crm: {connector: alpha-crm}, books: {connector: beta-books}}
+modules:
+  invoices:
+    between: {crm: Invoices, books: Invoices}
+    reconcile: {date: day, total: total, open: total, void: {crm: "{{ record.Void }}"}}
+    fields:
+      day: {crm: Day, books: Date}
+      total: {crm: Total, books: Total}
+"""
+
+
+def test_what_holds_the_money_is_in_the_spec_and_in_no_digest(tmp_path: Path) -> None:
+    loaded = load(tmp_path, RECKONED)
+    assert codes(loaded) == []
+    assert loaded.spec is not None
+    reckoning = loaded.spec.modules["invoices"].reconcile
+    assert reckoning is not None
+    assert reckoning.maps == {"date": "day", "total": "total", "open": "total"}
+    assert reckoning.void["crm"].source == "{{ record.Void }}"
+    assert str(reckoning.places["total"]).endswith("acme.yaml:8:35")
+    without = "\n".join(line for line in RECKONED.splitlines() if "reconcile:" not in line)
+    other = load(tmp_path, without).spec
+    assert other is not None
+    assert other.modules["invoices"].reconcile is None
+    assert other.digests == loaded.spec.digests
+
+
+def test_an_overlay_drops_what_a_base_compares(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(RECKONED)
+    overlay = "spec: 1\nname: client\nextends: ./base.yaml\nmodules: {invoices: {reconcile: %s}}\n"
+    for told, maps in (("{open: null}", {"date": "day", "total": "total"}), ("null", None)):
+        spec = load(tmp_path, overlay % told).spec
+        assert spec is not None
+        reckoning = spec.modules["invoices"].reconcile
+        assert (None if reckoning is None else reckoning.maps) == maps
+
+
+@pytest.mark.parametrize(
+    ("told", "wrong"),
+    [
+        pytest.param("{date: day}", "missing-key", id="no total"),
+        pytest.param("{date: day, total: sum}", "unknown-map", id="no such map"),
+        pytest.param("{date: day, total: lines}", "wrong-value", id="a list"),
+        pytest.param("{date: day, total: who}", "wrong-value", id="a reference"),
+        pytest.param("{date: day, total: made}", "wrong-value", id="a computed value"),
+        pytest.param("{date: day, total: [total]}", "wrong-type", id="no name"),
+        pytest.param("{date: day, total: total, sum: total}", "unknown-key", id="an unknown key"),
+    ],
+)
+def test_what_cannot_hold_the_money_is_refused(tmp_path: Path, told: str, wrong: str) -> None:
+    whole = RECKONED.splitlines()
+    whole[8 - 1] = f"    reconcile: {told}"
+    more = (
+        "      lines: {crm: Lines, books: Lines, each: {n: {crm: N, books: N}}}",
+        "      who: {crm: Who, books: Who, ref: invoices}",
+        '      made: {crm: Made, to: {crm: "{{ record.X }}"}}',
+    )
+    assert codes(load(tmp_path, "\n".join([*whole, *more]))) == [wrong]
+
+
 def test_a_macro_file_is_read_and_counts_in_the_digest(tmp_path: Path) -> None:
     text = FULL.replace(
         "conflicts: {prefer: crm}\n", "conflicts: {prefer: crm}\ntransforms: [./ours.j2]\n", 1
