@@ -34,7 +34,7 @@ BUILDERS = ("hatchling", "editables", "setuptools")
 #: The three distributions, the engine first: each folder has a pyproject.toml.
 PROJECTS = (ROOT, ROOT / "plugins" / "xero", ROOT / "plugins" / "zoho")
 #: Where the tests are that prove the promises of docs/promises.md.
-PROOFS = ("pitfalls", "crash", "convergence", "faults", "security")
+PROOFS = ("pitfalls", "crash", "convergence", "faults", "ledgers", "security")
 #: Asks for known vulnerabilities, in an environment of its own: its needs are none of ours.
 AUDITOR, AUDIT_VENV = "pip-audit==2.10.1", ROOT / ".venv-audit"
 #: How all tests are run: a file at a time, since the tests of a file may share a world, and two for each

@@ -51,12 +51,14 @@ def command(
     Exit codes: 0 no gaps, or each has its reason, 1 a module could not be compared, 2 usage, 3 the spec is
     wrong, 4 there are gaps that a person must look at.
     """
+    from syncline.run.known import refuse_missing_state
     from syncline.run.ledgers import reconcile_ledgers
 
     if since is not None and until is not None and until < since:
         raise click.UsageError("--to lies before --from")
     days = [None if day is None else day.date().isoformat() for day in (since, until)]
     with workspace(spec, state) as work:
+        refuse_missing_state(work.state_url, spec)
         result = reconcile_ledgers(work, progress, only=module, since=days[0], until=days[1], limit=limit)
     if as_json:
         print_json(result)

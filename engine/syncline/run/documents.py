@@ -56,8 +56,8 @@ class DocumentReader:
                 named_there = expressions.record_fields(void.source, "record")
                 more = self._known[side] if named_there is None else named_there & self._known[side]
                 self._wanted[side] |= more
-        #: by side, the records that were read
-        self.read = [0, 0]
+        #: by side, the records that were read, and how many may still be looked at again
+        self.read, self._again = [0, 0], [LOOK_AGAIN, LOOK_AGAIN]
 
     def terms(self, since: str | None, until: str | None) -> Terms:
         """By what the documents are compared."""
@@ -86,7 +86,8 @@ class DocumentReader:
         """Read the records that are in doubt once more, each by its id; one that is not there any more is
         gone. What has got a link meanwhile brings its counterpart into doubt."""
         end = self._onlooker.ends[side]
-        ids = self._documents.doubted(side, LOOK_AGAIN)
+        ids = self._documents.doubted(side, self._again[side])
+        self._again[side] -= len(ids)
         size = max(1, end.remote.capabilities.read_ids_batch)
         for start in range(0, len(ids), size):
             asked = ids[start : start + size]

@@ -80,14 +80,17 @@ def reconcile_ledgers(
     """
     result: dict[str, Any] = {"spec": workspace.spec.name, "status": "done", "from": since, "to": until}
     result |= {"modules": {}, "problems": {}}
-    for module, reckoning in _chosen(workspace, only):
+    chosen = _chosen(workspace, only)
+    for system in sorted({end.system for module, _ in chosen for end in (module.left, module.right)}):
+        workspace.live(system)  # who is not signed in is told so, once
+    for module, reckoning in chosen:
         try:
             onlooker = workspace.onlooker(module)
             result["modules"][module.name] = compare_module(
                 onlooker, reckoning, report, since=since, until=until, limit=limit
             )
         except SynclineError as error:
-            result["problems"][module.name] = error.what
+            result["problems"][module.name] = error.what + (f"; {error.fix}" if error.fix else "")
     if result["problems"]:
         result["status"] = "failed"
     elif any(told["unexplained"] for told in result["modules"].values()):

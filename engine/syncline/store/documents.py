@@ -30,7 +30,9 @@ CREATE TABLE key (
     PRIMARY KEY (rule, key, side, id)
 ) WITHOUT ROWID;
 CREATE INDEX key_of ON key (side, id);
-CREATE TABLE doubt (side INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (side, id)) WITHOUT ROWID;
+CREATE TABLE doubt (
+    side INTEGER NOT NULL, id TEXT NOT NULL, told INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (side, id)
+) WITHOUT ROWID;
 """
 _PAGE = 500
 _COLUMNS = "side, id, link, pair, counts, body"
@@ -182,12 +184,16 @@ class Documents:
 
     def doubt(self, named: Iterable[tuple[int, str]]) -> None:
         """Note records to be looked at again."""
-        self._db.executemany("INSERT OR IGNORE INTO doubt VALUES (?, ?)", named)
+        self._db.executemany("INSERT OR IGNORE INTO doubt (side, id) VALUES (?, ?)", named)
 
     def doubted(self, side: int, limit: int) -> list[str]:
-        """The records of an end that were noted, at most so many."""
-        query = "SELECT id FROM doubt WHERE side = ? ORDER BY id LIMIT ?"
-        return [i for (i,) in self._db.execute(query, (side, limit))]
+        """The records of an end that were noted, at most so many; each is told once."""
+        query = "SELECT id FROM doubt WHERE side = ? AND NOT told ORDER BY id LIMIT ?"
+        found = [i for (i,) in self._db.execute(query, (side, limit))]
+        self._db.executemany(
+            "UPDATE doubt SET told = 1 WHERE side = ? AND id = ?", [(side, i) for i in found]
+        )
+        return found
 
 
 def _row(found: Sequence[Any]) -> Row:
