@@ -35,10 +35,8 @@ from syncline.run.hearing import Heard
 from syncline.run.installed import installed_plugins
 from syncline.run.known import known_module
 from syncline.run.nesting import NestedSession
-from syncline.run.scope import Scope, ScopeEnd
-from syncline.spec.digest import field_digests, map_digests, table_digest
 from syncline.run.scope import Onlooker, Scope, ScopeEnd
-from syncline.spec.digest import field_digests, map_digests
+from syncline.spec.digest import field_digests, map_digests, table_digest
 from syncline.spec.load import Loaded, load_spec
 from syncline.spec.model import End, EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
