@@ -27,8 +27,8 @@ modules:
       title: {a: title, b: title}
       total: {a: total, b: total}
       status:
-        a: state
-        b: state
+        a: phase
+        b: phase
         to:
           a: "{{ {'DRAFT': 'Draft', 'APPROVED': 'Sent', 'PAID': 'Paid', 'VOIDED': 'Void'}[value] if value }}"
           b: >-
@@ -40,8 +40,8 @@ modules:
 
 @pytest.fixture
 def make(tmp_path: Path, database: Database) -> object:
-    picks = Field(name="state", type=FieldType.CHOICE, choices=("Draft", "Sent", "Delivered", "Paid", "Void"))
-    states = Field(name="state", type=FieldType.CHOICE, choices=tuple(MOVES), moves=MOVES)
+    picks = Field(name="phase", type=FieldType.CHOICE, choices=("Draft", "Sent", "Delivered", "Paid", "Void"))
+    states = Field(name="phase", type=FieldType.CHOICE, choices=tuple(MOVES), moves=MOVES)
 
     def pair(enforce: bool) -> tuple[Pair, str, str]:
         spec = SPEC.replace("ENFORCE", "enforce: true" if enforce else "")
@@ -49,7 +49,7 @@ def make(tmp_path: Path, database: Database) -> object:
             made = Pair(tmp_path, database, spec)
         with mock.patch.object(world, "BILL_FIELDS", (*world.BILL_FIELDS, states)):
             made.b = Pair(tmp_path, database, spec).b
-        right = made.b.person("bills", title="One", state="DRAFT")
+        right = made.b.person("bills", title="One", phase="DRAFT")
         made.run()
         (left,) = made.a.rows["bills"]
         return made, left, right
@@ -58,7 +58,7 @@ def make(tmp_path: Path, database: Database) -> object:
 
 
 def states_of(pair: Pair, left: str, right: str) -> tuple[str, str]:
-    return pair.a.rows["bills"][left]["state"], pair.b.rows["bills"][right]["state"]
+    return pair.a.rows["bills"][left]["phase"], pair.b.rows["bills"][right]["phase"]
 
 
 def writes(pair: Pair) -> int:
@@ -69,17 +69,17 @@ def writes(pair: Pair) -> int:
 def test_a_state_that_can_follow_is_carried_over(make, enforce: bool) -> None:  # type: ignore[no-untyped-def]
     pair, left, right = make(enforce)
     assert states_of(pair, left, right) == ("Draft", "DRAFT")
-    pair.a.person("bills", left, state="Sent")
+    pair.a.person("bills", left, phase="Sent")
     pair.run()
     assert states_of(pair, left, right) == ("Sent", "APPROVED")
-    pair.b.person("bills", right, state="PAID")
+    pair.b.person("bills", right, phase="PAID")
     pair.run()
     assert states_of(pair, left, right) == ("Paid", "PAID")
 
 
 def test_one_that_cannot_is_locked_and_told_once(make) -> None:  # type: ignore[no-untyped-def]
     pair, left, right = make(False)
-    pair.a.person("bills", left, state="Paid", total=5)
+    pair.a.person("bills", left, phase="Paid", total=5)
     pair.b.calls.clear()
     result = pair.run()
     assert states_of(pair, left, right) == ("Paid", "DRAFT")
@@ -92,8 +92,8 @@ def test_one_that_cannot_is_locked_and_told_once(make) -> None:  # type: ignore[
         assert writes(pair) == 0
     with pair.scopes() as scopes, pair.database.read() as db:
         reasons = [row.reason for row in scopes[0].ledger.staged(db, 0, [left]).values()]
-    assert reasons == ["state does not go from DRAFT to PAID; not written: status"]
-    pair.a.person("bills", left, state="Sent")
+    assert reasons == ["phase does not go from DRAFT to PAID; not written: status"]
+    pair.a.person("bills", left, phase="Sent")
     assert pair.run().modules["bills"]["locked"] == 0
     assert states_of(pair, left, right) == ("Sent", "APPROVED")
 
@@ -109,9 +109,9 @@ def test_one_that_cannot_is_locked_and_told_once(make) -> None:  # type: ignore[
 )
 def test_an_enforced_state_is_put_back(make, held: str, said: str, after: tuple[str, str]) -> None:  # type: ignore[no-untyped-def]
     pair, left, right = make(True)
-    pair.b.person("bills", right, state=held)
+    pair.b.person("bills", right, phase=held)
     pair.run()
-    pair.a.person("bills", left, state=said)
+    pair.a.person("bills", left, phase=said)
     pair.run()
     assert states_of(pair, left, right) == after
     pair.a.calls.clear()
@@ -123,20 +123,20 @@ def test_an_enforced_state_is_put_back(make, held: str, said: str, after: tuple[
 @pytest.mark.parametrize(("said", "made"), [("Sent", "APPROVED"), ("Paid", None), ("Draft", "DRAFT")])
 def test_nothing_is_made_in_a_state_that_nobody_can_set(make, said: str, made: str | None) -> None:  # type: ignore[no-untyped-def]
     pair, _, right = make(True)
-    pair.a.person("bills", title="Two", state=said)
+    pair.a.person("bills", title="Two", phase=said)
     pair.run()
     (new,) = [row for record, row in pair.b.rows["bills"].items() if record != right]
-    assert new.get("state") == made
+    assert new.get("phase") == made
 
 
 def test_a_voided_document_alone_is_shown_to_a_crm_and_never_made_in_a_ledger(make) -> None:  # type: ignore[no-untyped-def]
     pair, _left, _ = make(True)
-    gone = pair.b.person("bills", title="Old", state="VOIDED")
+    gone = pair.b.person("bills", title="Old", phase="VOIDED")
     pair.b.set_state("bills", gone, State.VOIDED)
     pair.run()
-    shown = [row["state"] for row in pair.a.rows["bills"].values() if row["title"] == "Old"]
+    shown = [row["phase"] for row in pair.a.rows["bills"].values() if row["title"] == "Old"]
     assert shown == ["Void"]
-    lone = pair.a.person("bills", title="Lone", state="Void")
+    lone = pair.a.person("bills", title="Lone", phase="Void")
     pair.a.set_state("bills", lone, State.VOIDED)
     pair.run()
     assert all(row["title"] != "Lone" for row in pair.b.rows["bills"].values())
