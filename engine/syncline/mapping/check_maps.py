@@ -75,7 +75,8 @@ class MapChecks:
         void = self.module.reconcile.void if self.module.reconcile else {}
         for wheres in (self.module.where, self.module.recheck, void):
             for system, expression in wheres.items():
-                self._check_expression(expression, self._side(system), self.remotes, only=("record", "today"))
+                names = ("record", "record_id", "today")
+                self._check_expression(expression, self._side(system), self.remotes, only=names)
         return self._found
 
     def _check_reckoning(self) -> None:
@@ -131,7 +132,7 @@ class MapChecks:
         for system, expression in fmap.to.items():
             source = 1 - self._side(system)
             computed = (fmap.left, fmap.right)[source] is None
-            allowed = ["value"] * (not computed) + ["record", "today"] + ["parent"] * bool(label)
+            allowed = ["value"] * (not computed) + ["record", "record_id", "today"] + ["parent"] * bool(label)
             self._check_expression(expression, source, remotes, only=allowed, parents=bool(label))
         left, right = ends.field(0), ends.field(1)
         states = any(end is not None and end.moves is not None for end in (left, right))

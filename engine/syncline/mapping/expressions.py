@@ -34,8 +34,8 @@ MAX_STEPS = 50_000
 DEADLINE_S = 1.0
 
 #: What every expression may name, beside the macros that its spec imports. ``parent`` is the whole record
-#: inside the maps of a list, where ``record`` is the item.
-NAMES = ("value", "record", "parent", "today")
+#: inside the maps of a list, where ``record`` is the item. ``record_id`` is the id of the whole record.
+NAMES = ("value", "record", "record_id", "parent", "today")
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -281,7 +281,8 @@ class _SideMap:
             _project_list(entry, self.side, values, absent, result)
         names = None
         if self.rendered or self.where is not None or self.recheck is not None:
-            names = {"record": View(values, self.known), "today": today, "value": None}
+            whole = View(values, self.known)
+            names = {"record": whole, "record_id": record.id, "today": today, "value": None}
             self._project_expressions(record, names, result)
         try:
             result.keys = [_key(get, values, filters) for get, filters in self.key_getters]

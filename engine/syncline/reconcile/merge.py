@@ -289,6 +289,9 @@ def _within_states(entry: MapEntry, edits: tuple[Edit, Edit], verdict: Verdict) 
             return verdict
     enforced = entry.map.enforce and all(entry.flows)
     shown = kept.out is not MISSING and not kept.fault and same(entry, other.value, kept.out)
+    if entry.map.values is not None:
+        # Of two names that the pairs give one state, neither says anything else than the other.
+        shown = shown or (not other.fault and same(entry, kept.value, other.out))
     if enforced and not shown and (why or verdict.outcome is Outcome.AGREE):
         return _send(edits, keeper, why or "the state of the record decides", lost=other.value)
     return Verdict(outcome=Outcome.LOCKED, why=why, rule=verdict.rule) if why else verdict
