@@ -192,7 +192,8 @@ def _check_shared_ends(spec: Spec) -> Iterator[Problem]:
             if same and end is module.right:
                 continue  # told once, at the left end
             split = end.system in module.where and end.system in first.where
-            if not split:
+            yielding = first.name == module.yields_to or module.name == first.yields_to
+            if not split and not (yielding and not same):
                 yield _problem(
                     end.place,
                     "shared-end",

@@ -79,7 +79,7 @@ def _seed_more(
         quoted = _add(org, "Quotes", quote, next(times))
         order = {"Subject": f"Order {number}", "Status": "Created", "Quote_Name": quoted, "Due_Date": due}
         _add(org, "Sales_Orders", order | _document(org, invoice, accounts, products, taxable), next(times))
-        purchase = {"Subject": f"Purchase {number}", "Status": "Created", "PO_Number": f"PO-{number:04}"}
+        purchase = {"Subject": f"Purchase {number}", "Status": "Created", "PO_Number": f"P{number:04}"}
         purchase |= {"PO_Date": invoice.day.isoformat(), "Vendor_Name": vendors[number % len(vendors)]}
         _add(org, "Purchase_Orders", purchase | _document(org, invoice, {}, products, taxable), next(times))
     for name, share in (("Trade", Decimal("0.9")), ("Export", Decimal("1.15"))):
