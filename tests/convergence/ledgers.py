@@ -38,8 +38,10 @@ from syncline.run.passes import PassResult, run_prepared
 from syncline.run.push import _read as read_pushed
 from syncline.run.scope import ScopeEnd
 from syncline.run.writing import recover
+from syncline.spec.model import End
 from syncline.store import tables as t
 from syncline.store.database import Database
+from syncline.store.ledger import Ledger
 
 
 def shorten(value: Any) -> Any:
@@ -352,7 +354,8 @@ class Ledgers(Pair):
         for remote, minutes in zip(self.remotes, variant.skew, strict=True):
             remote.clock += timedelta(minutes=minutes)
 
-    def _end(self, system: str, module: str) -> ScopeEnd:
+    def _end(self, end: End, at: Side, ledger: Ledger) -> ScopeEnd:
+        system, module = end.system, end.module
         side = A if system == "a" else B
         remote = self.remotes[side]
         session = WatchedSession(remote, Organisation(id=system, name=system))

@@ -215,7 +215,7 @@ def test_every_gap_is_found_and_attributed_and_nothing_else(year: Stage) -> None
     missing = gap_of(result, numbers["deleted in the CRM"])
     assert missing["records"]["crm"] is None
     assert "is gone in crm, and no pass has dealt with that yet" in missing["reason"]
-    assert "is void in books" in gap_of(result, numbers["void in the books"])["reason"]
+    assert "is voided in books" in gap_of(result, numbers["void in the books"])["reason"]
     double = gap_of(result, numbers["doubled in the CRM"])
     assert double["records"]["books"] is None
     assert double["double_of"] == crm_invoice(year, numbers["doubled in the CRM"])["id"]

@@ -109,8 +109,9 @@ def test_every_scope_the_connector_asks_for_is_enough(
         served = {module.name for module in CONNECTOR.catalogue_for(options).modules}
         for module in session.discover().modules:
             if module.name not in served:
-                with pytest.raises(ReconnectNeeded):
-                    session.read_ids(module.name, ["1"], frozenset())
+                if not own:  # all custom modules have one scope
+                    with pytest.raises(ReconnectNeeded):
+                        session.read_ids(module.name, ["1"], frozenset())
                 continue
             cursor = None
             fields = frozenset({"Products"} if module.name == "Price_Books" else ())
