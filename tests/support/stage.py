@@ -29,8 +29,8 @@ from syncline.connect.waiting import Waiting
 from syncline.run.installed import installed_plugins
 
 EXAMPLE = Path(__file__).parents[2] / "specs" / "examples" / "acme.yaml"
-#: The systems of the example: the connector of each, and how its variables begin.
-SYSTEMS = {"crm": ("zoho-crm", "ZOHO_CRM"), "books": ("xero", "XERO")}
+#: The systems of the example: the connector of each.
+SYSTEMS = {"crm": "zoho-crm", "books": "xero"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class System:
 
 
 class Stage:
-    """A folder with a spec, a state, and the sandboxes of both systems. Use as a context."""
+    """A folder with a spec, a state, and the sandboxes of its systems. Use as a context."""
 
     def __init__(
         self,
@@ -83,8 +83,11 @@ class Stage:
         patient: bool = True,
         ahead: Mapping[str, float] | None = None,
         state: str | None = None,
+        systems: Mapping[str, str] = SYSTEMS,
     ) -> None:
         """``data``: as ``syncline sandbox --data`` has it; ``spec``: its text, else the example's.
+        ``systems``: of that spec, the connector of each; those of one connector share a sandbox, which has
+        several organisations.
         ``patient``: the engine really waits where it must; otherwise waiting moves the clocks of all.
         ``ahead``: by system, by how many seconds its clock is wrong. ``state``: the URL of the state, else a
         file beside the spec."""
@@ -106,8 +109,13 @@ class Stage:
         )
         self._stack = ExitStack()
         self.systems: dict[str, System] = {}
+        self._connectors = dict(systems)
         world = make_world(data)
-        for name, (connector, _) in SYSTEMS.items():
+        served: dict[str, System] = {}
+        for name, connector in systems.items():
+            if connector in served:
+                self.systems[name] = served[connector]
+                continue
             clock = self.clock
             if wrong := (ahead or {}).get(name):
                 clock = VirtualClock()
@@ -118,7 +126,7 @@ class Stage:
             sandbox.seed(world)
             server = SandboxServer(sandbox)
             self._stack.callback(server.close)
-            self.systems[name] = System(sandbox, server)
+            self.systems[name] = served[connector] = System(sandbox, server)
 
     def __enter__(self) -> Stage:
         return self
@@ -140,7 +148,8 @@ class Stage:
         """The environment in which the spec's verbs run."""
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SYNCLINE_", "XERO_", "ZOHO_"))}
         kept |= self._state
-        for name, (_, prefix) in SYSTEMS.items():
+        for name, connector in self._connectors.items():
+            prefix = connector.upper().replace("-", "_")
             told = self.systems[name].sandbox.credentials()
             kept[f"{prefix}_BASE_URL"] = self.systems[name].server.base_url
             for key in ("client_id", "client_secret"):
@@ -148,11 +157,12 @@ class Stage:
         return kept
 
     def connect(self, organisation: str | None = None, *more: str) -> None:
-        """Sign in to both systems by the code flow; the browser is a thread, and consents at once.
+        """Sign in to all systems by the code flow; the browser is a thread, and consents at once.
 
         ``organisation``: the name of the one in the books, else the first; ``more``: options of the books.
         """
-        for name, words in (("crm", ()), ("books", more)):
+        for name in self.systems:
+            words = more if name == "books" else ()
             done = self.sign_in(name, organisation if name == "books" else None, *words)
             assert done.code == 0, done.err
 
@@ -205,7 +215,7 @@ class Stage:
         reading = ("oauth", "token", "coql", "connections")
         return sum(
             count
-            for system in self.systems.values()
+            for system in {id(each): each for each in self.systems.values()}.values()
             for (method, path), count in system.requests("POST", "PUT", "PATCH", "DELETE").items()
             if not any(word in path.lower() for word in reading)
         )
