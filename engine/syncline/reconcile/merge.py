@@ -287,6 +287,8 @@ def _within_states(entry: MapEntry, edits: tuple[Edit, Edit], verdict: Verdict) 
         why = _no_way(entry, keeper, kept.value, wanted)
         if not why:
             return verdict
+        if _means_the_same(entry, keeper, kept.value, wanted):
+            return Verdict(outcome=Outcome.AGREE, why=f"{kept.value} is told there as {wanted} is")
     enforced = entry.map.enforce and all(entry.flows)
     shown = kept.out is not MISSING and not kept.fault and same(entry, other.value, kept.out)
     if entry.map.values is not None:
@@ -305,6 +307,18 @@ def _no_way(entry: MapEntry, side: Side, held: Any, wanted: Any) -> str:
     if wanted in end.moves.get(str(held), ()):
         return ""
     return f"{end.name} does not go from {held} to {wanted}"
+
+
+def _means_the_same(entry: MapEntry, side: Side, held: Any, wanted: Any) -> bool:
+    """Whether the other end has one word for two states of this one: an open invoice is open there, whether
+    it is overdue here or not, so that none of these is asked for in the place of another."""
+    end = entry.ends[side]
+    if not entry.flows[side.other] or end.reads_record:
+        return False
+    try:
+        return bool(end.carry(held, {}) == end.carry(wanted, {}))
+    except ValueError:  # a state that the other end has no word for
+        return False
 
 
 def can_begin(entry: MapEntry, side: Side, value: Any) -> bool:
