@@ -278,6 +278,8 @@ CONTACT_PERSONS = RemoteModule(
         _ref("contact_id", "contacts", required=True, create_only=True, label="Contact"),
         *_PERSON,
         _flag("is_primary_contact", read_only=True),
+        # of its contact, so that a spec can leave the people of vendors or of customers out
+        _choice("contact_type", "customer", "vendor", read_only=True, clearable=False),
     ),
 )
 ITEMS = RemoteModule(

@@ -185,7 +185,8 @@ class Reader:
     def _persons(self, contact: Row) -> Iterator[Record]:
         for person in contact.get("contact_persons") or ():
             if isinstance(person, Mapping) and person.get("contact_person_id"):
-                yield self.person(str(contact["contact_id"]), person, stamp_of(contact))
+                told = {**person, "contact_type": contact.get("contact_type")}
+                yield self.person(str(contact["contact_id"]), told, stamp_of(contact))
 
     def _persons_by_id(self, ids: Sequence[str]) -> list[Record]:
         """Read through their contacts, which cost a call each however many of their persons are wanted."""
@@ -195,10 +196,12 @@ class Reader:
 
     @staticmethod
     def person(contact: str, row: Row, stamp: Any = None) -> Record:
-        """A person has no time of change: the version is told by what it holds."""
+        """A person has no time of change: the version is told by what it holds. What kind of contact it is of
+        is fixed, and not told in the answer to a write."""
         values = read_values(remote_module("contactpersons").fields, row)
         values["contact_id"] = contact
-        digest = sha256(msgspec.json.encode(values, order="sorted")).hexdigest()[:24]
+        own = {name: value for name, value in values.items() if name != "contact_type"}
+        digest = sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:24]
         return Record(
             id=f"{contact}.{row['contact_person_id']}",
             version=digest,
