@@ -12,7 +12,7 @@ from tests.support.world import Pair
 from syncline.connect.contract import Field, FieldType, State
 from syncline.store.database import Database
 
-MOVES = {"DRAFT": ("APPROVED",), "APPROVED": ("VOIDED",), "PAID": (), "VOIDED": ()}
+MOVES = {"DRAFT": ("APPROVED",), "APPROVED": ("OVERDUE", "VOIDED"), "OVERDUE": (), "PAID": (), "VOIDED": ()}
 SPEC = """
 spec: 1
 name: test
@@ -30,7 +30,9 @@ modules:
         a: phase
         b: phase
         to:
-          a: "{{ {'DRAFT': 'Draft', 'APPROVED': 'Sent', 'PAID': 'Paid', 'VOIDED': 'Void'}[value] if value }}"
+          a: >-
+            {{ {'DRAFT': 'Draft', 'APPROVED': 'Sent', 'OVERDUE': 'Sent', 'PAID': 'Paid',
+                'VOIDED': 'Void'}[value] if value }}
           b: >-
             {{ {'Draft': 'DRAFT', 'Sent': 'APPROVED', 'Delivered': 'APPROVED', 'Paid': 'PAID',
                 'Void': 'VOIDED'}[value] if value }}
@@ -75,6 +77,19 @@ def test_a_state_that_can_follow_is_carried_over(make, enforce: bool) -> None:  
     pair.b.person("bills", right, phase="PAID")
     pair.run()
     assert states_of(pair, left, right) == ("Paid", "PAID")
+
+
+@pytest.mark.parametrize("enforce", [False, True])
+def test_a_state_that_the_other_end_words_the_same_is_not_asked_for(make, enforce: bool) -> None:  # type: ignore[no-untyped-def]
+    pair, left, right = make(enforce)
+    pair.b.person("bills", right, phase="OVERDUE")
+    pair.run()
+    assert states_of(pair, left, right) == ("Sent", "OVERDUE")
+    pair.a.person("bills", left, phase="Delivered")
+    before = writes(pair)
+    outcome = pair.run().modules["bills"]
+    assert (outcome["locked"], outcome["conflicts"], writes(pair)) == (0, 0, before)
+    assert states_of(pair, left, right) == ("Delivered", "OVERDUE")
 
 
 def test_one_that_cannot_is_locked_and_told_once(make) -> None:  # type: ignore[no-untyped-def]
