@@ -127,6 +127,8 @@ class HttpHistories(RuleBasedStateMachine):
         self.stage.connect()
         self.stage.books.sandbox.switches["rewrite"] = capitals
         self.stage.crm.sandbox.switches["rewrite"] = trims
+        # What a line without an item has in the CRM, where no line can be without one.
+        self.stage.books.act("create", "Items", None, {"Code": "MISC", "Name": "Anything else"})
 
     @invariant()
     def one_step_more(self) -> None:

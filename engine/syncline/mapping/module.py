@@ -112,11 +112,13 @@ class EndMap:
 
 @dataclass(frozen=True, slots=True)
 class MapEntry:
-    """One field map, compiled: ``ends[side]``; ``flows[side]`` when values flow *to* that side."""
+    """One field map, compiled: ``ends[side]``; ``flows[side]`` when values flow *to* that side.
+    ``stand_ins``: by side, the identity of the record that stands for none there."""
 
     map: FieldMap
     ends: tuple[EndMap, EndMap]
     flows: tuple[bool, bool]
+    stand_ins: tuple[str | None, str | None] = (None, None)
 
     @property
     def name(self) -> str:
@@ -571,7 +573,8 @@ def _entry(
                 items=items,
             )
         )
-    return MapEntry(fmap, (ends[0], ends[1]), (flows[0], flows[1]))
+    stand_ins = (fmap.otherwise.get(systems[0]), fmap.otherwise.get(systems[1]))
+    return MapEntry(fmap, (ends[0], ends[1]), (flows[0], flows[1]), stand_ins)
 
 
 def _translation(fmap: FieldMap, side: Side) -> Mapping[Any, Any] | None:

@@ -30,13 +30,18 @@ class References:
             subs = {sub.name: sub for sub in entry.ends[source].items if sub.map.ref is not None}
             if not subs or out is None:
                 return out
+            none = {name: None for name, sub in subs.items() if sub.stand_ins[source] is not None}
             return [
-                {name: self._one(subs[name], source, v) if name in subs else v for name, v in item.items()}
+                {
+                    name: self._one(subs[name], source, v) if name in subs else v
+                    for name, v in (none | item).items()
+                }
                 for item in out
             ]
         return self._one(entry, source, out) if entry.map.ref is not None else out
 
     def _one(self, entry: MapEntry, source: Side, identity: Any) -> Any:
+        identity = entry.stand_ins[source] if identity is None else identity
         if identity is None:
             return None
         key = self._key(entry, source, identity)
@@ -46,6 +51,8 @@ class References:
         side = self._side(entry, source.other)
         by_key = _by(entry, source.other) == "key"
         found = (link.keys if by_key else link.ids)[side]
+        if found is not None and found == entry.stand_ins[source.other]:
+            return None
         return found if found is not None else Pending(link.id)
 
     def _wanted(self, rows: Iterable[Staged]) -> set[_Key]:
@@ -136,14 +143,13 @@ def refers(entry: MapEntry) -> bool:
 
 
 def _identities(entry: MapEntry, source: Side, out: Any) -> Iterable[tuple[MapEntry, Any]]:
-    if entry.is_list:
-        for sub in entry.ends[source].items:
-            if sub.map.ref is not None:
-                for item in out or ():
-                    if item.get(sub.name) is not None:
-                        yield sub, item[sub.name]
-    elif entry.map.ref is not None and out is not None:
-        yield entry, out
+    """What a value refers to, by the map that says so: the record that stands for none where there is none."""
+    for sub in entry.ends[source].items if entry.is_list else (entry,):
+        if sub.map.ref is not None:
+            for identity in [item.get(sub.name) for item in out or ()] if entry.is_list else [out]:
+                identity = sub.stand_ins[source] if identity is None else identity
+                if identity is not None:
+                    yield sub, identity
 
 
 def _by(entry: MapEntry, side: Side) -> str:

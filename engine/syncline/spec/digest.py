@@ -35,7 +35,9 @@ def field_digests(module: Module) -> dict[str, str]:
     reference, pairs of values or items; not its direction or rules."""
     digests = {}
     for fmap in module.fields.values():
-        told = {k: v for k, v in _map(fmap).items() if k in ("paths", "to", "ref", "each", "values")}
+        told = {
+            k: v for k, v in _map(fmap).items() if k in ("paths", "to", "ref", "otherwise", "each", "values")
+        }
         text = json.dumps(told, sort_keys=True, ensure_ascii=False, default=_json)
         digests[fmap.name] = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return digests
@@ -96,6 +98,7 @@ def _map(fmap: FieldMap) -> dict[str, Any]:
         "values": fmap.values,
         "enforce": fmap.enforce,
         "tolerance": fmap.tolerance,
+        **({"otherwise": dict(fmap.otherwise)} if fmap.otherwise else {}),
     }
 
 

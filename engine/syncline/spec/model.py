@@ -157,8 +157,8 @@ class FieldMap:
     """The named correspondence of one value across the two ends.
 
     ``left``, ``right``: paths, ``None`` for the end a computed map does not store at. ``to``: transforms,
-    by the *target* system's name. ``ref``: the module whose links translate the value. ``each``: the maps
-    inside one item of a list, with ``key`` the one of them that tells items apart (``None``: by the
+    by the *target* system's name. ``ref``: the module whose links translate the value. ``otherwise``: by
+    system, the identity there of the record that stands for none. ``each``: the maps inside one item of a list, with ``key`` the one of them that tells items apart (``None``: by the
     remote's own item ids and order). ``values``: pairs of (left, right) choice values. ``direction`` is
     already resolved from the module's and the map's own. ``enforce``: a one-way map puts back its
     source's value. ``tolerance``: numbers that differ by no more are equal. ``places``: by key of the
@@ -174,6 +174,7 @@ class FieldMap:
     to: Mapping[str, Expression] = field(default_factory=dict)
     conflicts: ConflictRule | None = None
     ref: str | None = None
+    otherwise: Mapping[str, str] = field(default_factory=dict)
     each: Mapping[str, FieldMap] | None = None
     key: str | None = None
     values: tuple[tuple[Any, Any], ...] | None = None

@@ -616,6 +616,11 @@ class _Parser:
             to=to,
             conflicts=self._conflicts((*path, "conflicts"), systems),
             ref=self._text((*path, "ref")),
+            otherwise={
+                system: text
+                for system in systems
+                if (text := self._text((*path, "otherwise", system))) is not None
+            },
             each=each,
             key=key,
             values=values,

@@ -47,6 +47,7 @@ def _in_module(root: Map, path: Path, declared: Sequence[str]) -> Iterator[Findi
 def _in_map(root: Map, path: Path, ends: Sequence[str], definition: str) -> Iterator[Finding]:
     yield from _keys(root, path, [*ends, *known_keys(definition)])
     yield from _systems_only(root, (*path, "to"), ends)
+    yield from _systems_only(root, (*path, "otherwise"), ends)
     for index, _ in _items(find(root, (*path, "values"))):
         yield from _systems_only(root, (*path, "values", index), ends)
 

@@ -537,6 +537,35 @@ def test_parents_and_children_are_created_in_one_pass(tmp_path: Path, database: 
     assert bill["who"] == person
     quiet(pair)
 
+def test_a_line_without_an_item_has_the_one_that_stands_for_none(database: Database, tmp_path: Path) -> None:
+    pair = Pair(tmp_path, database, BILLS.replace("ref: items", "ref: items, otherwise: {b: MISC}"))
+    for code in ("I1", "MISC"):
+        pair.a.person("items", code=code, name=code)
+    pair.run()
+    free = {"item": None, "text": "free", "quantity": 1}
+    right = pair.b.person("bills", title="B1", who=None, total=5, lines=[{"id": "x", **free}])
+    pair.run()
+    (left,) = pair.a.rows["bills"].values()
+    assert [line["item"] for line in left["lines"]] == ["MISC"]
+    pair.a.person("bills", title="B2", who=None, total=5, lines=[{"id": "y", **free, "item": "MISC"}])
+    pair.a.person("bills", title="B3", who=None, total=5, lines=[{"id": "z", **free, "item": "I1"}])
+    pair.run()
+    made = {row["title"]: row["lines"][0]["item"] for row in pair.b.rows["bills"].values()}
+    assert made == {"B1": None, "B2": None, "B3": "I1"}
+    assert right in pair.b.rows["bills"]
+    quiet(pair)
+
+
+def test_a_line_waits_for_the_item_that_stands_for_none(database: Database, tmp_path: Path) -> None:
+    pair = Pair(tmp_path, database, BILLS.replace("ref: items", "ref: items, otherwise: {b: MISC}"))
+    lines = [{"id": "x", "item": None, "text": "free", "quantity": 1}]
+    pair.b.person("bills", title="B1", who=None, total=5, lines=lines)
+    assert pair.run().modules["bills"]["waiting"] == 1
+    pair.b.person("items", code="MISC", name="Anything")
+    pair.run()
+    pair.run()
+    assert [row["lines"][0]["item"] for row in pair.a.rows["bills"].values()] == ["MISC"]
+
 
 def test_an_edited_line_keeps_its_id_and_a_header_edit_sends_no_lines(
     tmp_path: Path, database: Database
