@@ -537,6 +537,7 @@ def test_parents_and_children_are_created_in_one_pass(tmp_path: Path, database: 
     assert bill["who"] == person
     quiet(pair)
 
+
 def test_a_line_without_an_item_has_the_one_that_stands_for_none(database: Database, tmp_path: Path) -> None:
     pair = Pair(tmp_path, database, BILLS.replace("ref: items", "ref: items, otherwise: {b: MISC}"))
     for code in ("I1", "MISC"):
