@@ -183,8 +183,8 @@ class Play:
         and those that a remote refused."""
         status = self._stage.run("status", self._spec, expect=(0, 1, 4))
         found: set[str] = set()
-        for name in status["modules"]:
-            for state in ("ambiguous", "waiting", "failed"):
+        for name, module in status["modules"].items():
+            for state in module["resting"].keys() & {"ambiguous", "waiting", "failed"}:
                 listed = self._stage.run(
                     *("status", self._spec, "--list", state, "--module", name, "--limit", "10000"),
                     expect=(0, 1, 4),
