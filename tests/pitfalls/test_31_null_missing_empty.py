@@ -13,6 +13,7 @@ from tests.support.business import (
     crm_invoice,
     edit_crm_invoice,
     example_with,
+    line,
     open_business,
     told,
 )
@@ -233,3 +234,40 @@ def test_a_date_is_cleared_and_terms_and_lines_are_not(stage: Stage) -> None:
     assert entry["fields"]["lines"]["why"] == "Invoiced_Items cannot be emptied: it keeps what it has"
     a_while(stage)
     stage.assert_idle(passes=2)
+
+
+def test_what_has_no_code_is_neither_left_out_nor_doubled(stage: Stage) -> None:
+    """Products without a code, namesakes with another one, and invoice lines that name no item."""
+    contact = open_business(stage)
+    for name in ("Delivery", "Advice", "Rye"):
+        stage.crm.act("create", "Products", None, {"Product_Name": name})
+    for code, name in (("RYE", "Rye"), ("ADV-2", "Advice"), ("MISC", "Anything else")):
+        stage.books.act("create", "Items", None, {"Code": code, "Name": name})
+    stage.crm.act("update", "Products", product(stage, "Advice")["id"], {"Product_Code": "ADV-1"})
+    books_invoice(stage, contact, "INV-1", LineItems=[line(Description="Anything", ItemCode=None)])
+    stage.sync()
+    made = product(stage, "Delivery")
+    assert {row["Code"]: row["Name"] for row in stage.books.records("Items")} == {
+        "BREAD": "Bread",
+        "RYE": "Rye",
+        "ADV-1": "Advice",
+        "ADV-2": "Advice",
+        "MISC": "Anything else",
+        f"CRM{made['id']}": "Delivery",
+    }
+    assert product(stage, "Rye")["Product_Code"] == "RYE"
+    assert len(stage.crm.records("Products")) == 6
+    (shown,) = crm_invoice(stage, "INV-1")["Invoiced_Items"]
+    assert (shown["Product_Name"]["name"], shown["Description"]) == ("Anything else", "Anything")
+    a_while(stage)
+    stage.assert_idle(passes=2)
+    edit_crm_invoice(stage, "INV-1", {"Invoiced_Items": [{"id": shown["id"], "Description": "Something"}]})
+    stage.sync()
+    (kept,) = book_entry(stage, "INV-1")["LineItems"]
+    assert (kept["Description"], kept.get("ItemCode")) == ("Something", None)
+    a_while(stage)
+    stage.assert_idle(passes=2)
+
+
+def product(stage: Stage, name: str) -> dict[str, Any]:
+    return next(row for row in stage.crm.records("Products") if row["Product_Name"] == name)
