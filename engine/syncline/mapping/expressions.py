@@ -475,6 +475,8 @@ class Expressions:
     macros: Sequence[MacroFile] = ()
     _environment: _Environment = field(init=False)
     _compiled: dict[str, Compiled] = field(init=False, default_factory=dict)
+    #: To look at, not to change: several questions are asked about each expression.
+    _trees: dict[str, nodes.Template] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._environment = _make_environment({**FILTERS, **self.filters})
@@ -539,7 +541,7 @@ class Expressions:
     def check(self, source: str) -> list[ExpressionError]:
         """Everything wrong that can be told without data: syntax, names, filters, what is not allowed."""
         try:
-            tree = self._parse(source)
+            tree = self._looked_at(source)
         except ExpressionError as error:
             return [error]
         problems = []
@@ -574,7 +576,7 @@ class Expressions:
     def names_in(self, source: str) -> frozenset[str]:
         """Which of NAMES the expression reads; empty for one that cannot be parsed."""
         try:
-            tree = self._parse(source)
+            tree = self._looked_at(source)
         except ExpressionError:
             return frozenset()
         return frozenset(n.name for n in tree.find_all(nodes.Name) if n.ctx == "load") & frozenset(NAMES)
@@ -584,7 +586,7 @@ class Expressions:
         given); ``None`` when it uses one of them as a whole, or by a name that it works out."""
         whole = names or ("record", "parent")
         try:
-            tree = self._parse(source)
+            tree = self._looked_at(source)
         except ExpressionError:
             return frozenset()
         uses = sum(_is_one_of(node, whole) for node in tree.find_all(nodes.Name))
@@ -615,6 +617,11 @@ class Expressions:
                 raise ExpressionError(f"the filter {name} failed: {_first_line(error)}") from None
 
         return run
+
+    def _looked_at(self, source: str) -> nodes.Template:
+        if source not in self._trees:
+            self._trees[source] = self._parse(source)
+        return self._trees[source]
 
     def _parse(self, source: str) -> nodes.Template:
         if len(source) > MAX_SOURCE:

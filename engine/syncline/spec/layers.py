@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -316,11 +317,18 @@ def _read(at: Traversable | Path, file: str) -> _Document:
     data = _bytes(at, file) if isinstance(at, Path) else at.read_bytes()
     if isinstance(data, Problem):
         return _Document(at, identity, None, None, (data,))
+    return _Document(at, identity, *_parsed(file, data))
+
+
+@lru_cache(maxsize=16)
+def _parsed(file: str, data: bytes) -> tuple[Source | None, Map | None, tuple[Problem, ...]]:
+    """A file's text, its tree and what is wrong with it. The specs of many clients extend one base, and a
+    process that goes on for long reads the same files again and again."""
     source, problems = decode(file, data)
     if source is None:
-        return _Document(at, identity, None, None, tuple(problems))
+        return None, None, tuple(problems)
     tree, more = read_tree(source)
-    return _Document(at, identity, source, tree, tuple(problems + more))
+    return source, tree, tuple(problems + more)
 
 
 def _bytes(path: Path, file: str) -> bytes | Problem:
