@@ -250,7 +250,7 @@ class MapChecks:
                     f"{self._where(side, here.name)} holds {_kind(here)}, so it cannot refer to {fmap.ref}",
                     "drop ref, or map the field that refers to the other record",
                 )
-            elif other is not None and here.reference is not None:
+            elif other is not None and here.reference is not None and here.reference.module:
                 wanted = other.end(self._systems[side]).module
                 if here.reference.module != wanted:
                     self._report(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from syncline.connect.contract import Field, FieldType, RemoteModule
+from syncline.connect.contract import Field, FieldType, Reference, RemoteModule
 from syncline.mapping.paths import Path
 from syncline.spec.model import DeclaredField
 
@@ -16,6 +16,7 @@ def with_declared(remote: RemoteModule, declared: Mapping[str, DeclaredField]) -
     if not declared:
         return remote
     fields = {field.name: field for field in remote.fields}
+    usual = _usual_reference(remote)
     for name, own in declared.items():
         changes: dict[str, Any] = {
             key: value
@@ -24,8 +25,25 @@ def with_declared(remote: RemoteModule, declared: Mapping[str, DeclaredField]) -
         }
         if own.type is not None:
             changes["type"] = FieldType(own.type)
-        fields[name] = replace(fields.get(name) or Field(name=name, custom=True), **changes)
+        field = replace(fields.get(name) or Field(name=name, custom=True), **changes)
+        if field.type is FieldType.REFERENCE and field.reference is None:
+            field = replace(field, reference=usual)
+        fields[name] = field
     return replace(remote, fields=tuple(fields.values()))
+
+
+def _usual_reference(remote: RemoteModule) -> Reference | None:
+    """How the references of a remote module hold the other record's identity, where all of them do it alike.
+    Its ``module`` is empty: a declared reference does not say where it points."""
+    held = {
+        (field.reference.path, field.reference.by)
+        for field in remote.fields
+        if field.type is FieldType.REFERENCE and field.reference is not None
+    }
+    if len(held) != 1:
+        return None
+    ((path, by),) = held
+    return Reference(module="", path=path, by=by)
 
 
 def field_at(remote: RemoteModule, path: Path) -> Field | None:

@@ -129,7 +129,7 @@ def _field(path: str, one: Field, maps: list[str], *, declared: bool) -> dict[st
         "declared": declared,
         "choices": None if one.choices is None else list(one.choices),
         "moves": None if one.moves is None else {state: list(then) for state, then in one.moves.items()},
-        "reference": one.reference.module if one.reference else None,
+        "reference": (one.reference.module or None) if one.reference else None,
         "maps": maps,
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncline.connect.contract import Field, FieldType, RemoteModule
+from syncline.connect.contract import Field, FieldType, Reference, RemoteModule
 from syncline.mapping.fields import field_at, stray_step, with_declared
 from syncline.mapping.paths import parse_path
 from syncline.spec.model import DeclaredField
@@ -80,3 +80,18 @@ def test_a_declaration_changes_only_what_it_says() -> None:
 
 def test_nothing_declared_changes_nothing() -> None:
     assert with_declared(REMOTE, {}) is REMOTE
+
+
+def test_a_declared_reference_holds_its_record_as_the_others_of_its_module_do() -> None:
+    owner = Field(name="Owner", type=FieldType.REFERENCE, reference=Reference(module="Users", path="id"))
+    remote = RemoteModule(name="Bills", fields=(owner,))
+    found = with_declared(remote, {"Vendor": declared(name="Vendor", type="reference")}).fields[-1]
+    assert found.reference == Reference(module="", path="id")
+
+
+def test_where_references_are_held_in_several_ways_a_declared_one_is_taken_as_it_is() -> None:
+    owner = Field(name="Owner", type=FieldType.REFERENCE, reference=Reference(module="Users", path="id"))
+    item = Field(name="Item", type=FieldType.REFERENCE, reference=Reference(module="Items", by="key"))
+    remote = RemoteModule(name="Bills", fields=(owner, item))
+    found = with_declared(remote, {"Vendor": declared(name="Vendor", type="reference")}).fields[-1]
+    assert found.reference is None
