@@ -1,4 +1,4 @@
-"""Zoho CRM with Zoho Books, every module switched on: the made-up business in step, and edits carried over."""
+"""Zoho CRM with Zoho Books, all modules on: the made-up business in step, and edits carried over."""
 
 from __future__ import annotations
 

@@ -62,6 +62,7 @@ def validate_files(
     """Check the specs at ``paths`` against the grammar and the installed connectors; offline unless
     ``live``."""
     from syncline.mapping.check import check_spec, read_expressions
+    from syncline.mapping.check_writers import check_writers_across
     from syncline.mapping.tables import TableFilter
     from syncline.spec.digest import table_digest
 
@@ -69,6 +70,7 @@ def validate_files(
     compiled: dict[tuple[tuple[MacroSource, ...], str], tuple[Expressions, list[Problem]]] = {}
     problems: list[Problem] = []
     sources: dict[str, Source] = {}
+    whole: list[Spec] = []
     files = 0
     for path in paths:
         files += 1
@@ -89,6 +91,9 @@ def validate_files(
             catalogues, unasked = live(path, loaded.spec)
             problems += unasked
         problems += check_spec(loaded.partial, plugged.connectors, catalogues, expressions, hurt=loaded.hurt)
+        if loaded.spec is not None:
+            whole.append(loaded.spec)
+    problems += check_writers_across(whole)
     return Validated(files, sort_problems(problems), sources)
 
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 from syncline.connect.contract import Catalogue, Connector, RemoteModule
 from syncline.mapping.check_maps import MapChecks
 from syncline.mapping.expressions import ExpressionError, Expressions, MacroFile
+from syncline.mapping.check_writers import check_writers
 from syncline.mapping.fields import with_declared
 from syncline.mapping.filters import Filter
 from syncline.mapping.nesting import find_remote, nesting_of, unknown_names
@@ -53,6 +54,7 @@ def check_spec(
             problems += _check_declared(system, catalogue)
     problems += check_tables(spec, catalogues)
     problems += _check_shared_ends(spec)
+    problems += check_writers(spec)
     for module in spec.modules.values():
         problems += _check_module(
             spec, module, catalogues, live or {}, expressions, complete=module.name not in hurt
@@ -191,6 +193,8 @@ def _check_shared_ends(spec: Spec) -> Iterator[Problem]:
             same = pair == {(e.system, e.module) for e in (module.left, module.right)}
             if same and end is module.right:
                 continue  # told once, at the left end
+            if {module.left.system, module.right.system} != {first.left.system, first.right.system}:
+                continue  # a third system: :func:`check_writers` says what that takes
             split = end.system in module.where and end.system in first.where
             yielding = first.name == module.yields_to or module.name == first.yields_to
             if not split and not (yielding and not same):

@@ -57,6 +57,7 @@ CODES: Mapping[str, str] = {
     "lookup-module": "Reference data used as an end of a module.",
     "read-only-module": "A remote module is written that cannot be.",
     "shared-end": "Two modules keep the same remote module in step.",
+    "two-writers": "Modules write the same records from several systems, and not one of these owns them.",
     "direction-conflict": "A direction that contradicts the module, the list or the transform around it.",
     "cannot-delete": "A rule of deletes that the remote module cannot obey.",
     "items-key": "Items of a list that have no ids, and nothing to tell them apart.",

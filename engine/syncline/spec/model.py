@@ -250,8 +250,9 @@ class Module:
     """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
     true for records in scope. ``recheck``: by system, an expression that names the day on which a record must
     be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the
-    spec's. ``yields_to``: the module that keeps some records of a shared end: for those it has linked, this
-    one creates nothing.
+    spec's, or from the ``owner``: the system whose word counts where another module writes the same records
+    from a third one; ``owner_place``: where that is said. ``yields_to``: the module that keeps some records of
+    a shared end: for those it has linked, this one creates nothing.
     """
 
     name: str
@@ -269,6 +270,8 @@ class Module:
     limits: Limits
     delete_places: Mapping[str, Place] = field(default_factory=dict)
     yields_to: str | None = None
+    owner: str | None = None
+    owner_place: Place | None = None
     reconcile: Reckoning | None = None
 
     def end(self, system: str) -> End:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -33,6 +33,7 @@ from syncline.spec.model import (
     Table,
 )
 from syncline.spec.nearest import did_you_mean
+from syncline.spec.owners import with_owners
 from syncline.spec.problems import Place, Problem, Severity
 from syncline.spec.references import check_references
 from syncline.spec.schedule import check_cron, read_interval
@@ -100,6 +101,8 @@ class _Parser:
                 self.hurt.add(name)
             else:
                 modules[name] = module
+        ruled = {name for name in modules if find(self.root, ("modules", name, "conflicts")) is not None}
+        modules = with_owners(modules, ruled)
         for name, problem in check_references(modules, frozenset(self._written(("modules",)))):
             self.problems.append(problem)
             self.hurt.add(name)
@@ -364,7 +367,9 @@ class _Parser:
             where=self._expressions((*path, "where")),
             recheck=self._expressions((*path, "recheck")),
             fields=fields,
-            conflicts=self._conflicts((*path, "conflicts"), systems) or default,
+            conflicts=self._conflicts((*path, "conflicts"), systems) or _between(default, systems),
+            owner=self._owner((*path, "owner")),
+            owner_place=self._at((*path, "owner")) if find(self.root, (*path, "owner")) else None,
             deletes={system: deletes.get(system, DeleteRule.IGNORE) for system in systems},
             limits=self._limits((*path, "limits")),
             delete_places={system: self._at((*path, "deletes", system)) for system in deletes},
@@ -374,6 +379,18 @@ class _Parser:
         if any(problem.severity is Severity.ERROR for problem in self.problems[before:]):
             self.hurt.add(name)
         return module
+
+    def _owner(self, path: Path) -> str | None:
+        owner = self._text(path)
+        if owner is not None and owner not in self.system_names:
+            self._report(
+                self._at(path),
+                "unknown-system",
+                f"owner takes a system, not {owner}",
+                did_you_mean(owner, self.system_names, what="one of"),
+            )
+            return None
+        return owner
 
     def _yields_to(self, path: Path, module: str) -> str | None:
         other = self._text(path)
@@ -805,3 +822,8 @@ def _split(text: str, mark: str) -> list[tuple[int, str]]:
             pieces.append((start + len(piece) - len(piece.lstrip()), piece.strip()))
             start = index + 1
     return pieces
+
+
+def _between(default: ConflictRule, systems: Sequence[str]) -> ConflictRule:
+    """The spec's conflict rule for a module between two systems: a third one says nothing of them."""
+    return default if default.prefer in (*systems, "newest", "ask") else replace(default, prefer="ask")
