@@ -484,6 +484,12 @@ class Session(ABC):
         """What became of creates whose answer was lost: DONE with the id, or ``None`` when the remote
         certainly does not have it. Looks only where a write is visible at once (never a lagging index)."""
 
+    def other_writers(self) -> Sequence[str]:
+        """What else is seen to write this organisation's records, one sentence each: a link of the remote's
+        own with another system, for instance. `syncline doctor` alone asks: a few calls, nothing written.
+        Where the remote tells nothing of the kind, this stays as it is."""
+        return ()
+
 
 class Connector(ABC):
     """A plugin's description of one remote API. Stateless; costs nothing to construct."""

@@ -24,7 +24,7 @@ from syncline.spec.model import System
 from syncline.spec.problems import Severity, SpecError
 from syncline.store.crypto import KEY_VARIABLE, load_cipher
 from syncline.store.database import Database, sqlite_file
-from syncline.store.history import calls_since
+from syncline.store.history import calls_since, kept_elsewhere
 from syncline.store.migrations import HEAD
 from syncline.store.tables import lease
 from syncline.store.vault import CONNECTED, SavedConnection, Vault
@@ -210,9 +210,47 @@ def _connection(workspace: Workspace, system: System, vault: Vault | None) -> It
     yield _ok(name, f"signed in; {organisation.name} ({organisation.id}) answers, as connected")
     for warning in live.account.warnings:
         yield _warning(name, warning, "see whether this is meant")
+    yield from _other_writers(workspace, system, live)
     yield _scopes(workspace, system, saved, live, vault)
     yield _clock(system, live)
     yield _quota(workspace, system, saved)
+
+
+def _other_writers(workspace: Workspace, system: System, live: Live) -> Iterator[Check]:
+    """Who else writes the same records: other specs of this state, and what the remote tells of."""
+    name = f"writers {system.name}"
+    ends = [
+        end
+        for module in workspace.spec.modules.values()
+        if module.enabled
+        for end in (module.left, module.right)
+        if end.system == system.name
+    ]
+    organisation = live.account.organisation
+    with workspace.database.read() as db:
+        others = kept_elsewhere(
+            db, workspace.spec.name, organisation.id, sorted({end.module for end in ends})
+        )
+    for spec in sorted({other.spec for other in others}):
+        theirs = [other for other in others if other.spec == spec]
+        what = ", ".join(f"{other.remote_module} ({other.module})" for other in theirs)
+        last = theirs[0].last
+        when = f"its last pass was at {last:%Y-%m-%d %H:%M}Z" if last else "it has had no pass yet"
+        yield _warning(
+            name,
+            f"the spec {spec} keeps {what} of {organisation.name} in step as well; {when}",
+            "run one of the two, or name the owner of these records in both, and give both to"
+            " syncline validate",
+        )
+    try:
+        told = live.session.other_writers()
+    except SynclineError as error:
+        yield _warning(name, f"who else writes there cannot be asked: {error.what}", error.fix)
+        return
+    for each in told:
+        yield _warning(name, each, "switch it off, or drop the modules that it keeps in step from the spec")
+    if not others and not told:
+        yield _ok(name, "nobody else is known to write the same records")
 
 
 def _scopes(workspace: Workspace, system: System, saved: SavedConnection, live: Live, vault: Vault) -> Check:

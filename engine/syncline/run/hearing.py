@@ -29,11 +29,14 @@ from syncline.connect.contract import (
 )
 from syncline.connect.errors import AnswerLost, RemoteError, RemoteProtocolError
 from syncline.errors import SynclineError
+from syncline.printable import one_line
 
 #: An id is a name, not a text: it stands in addresses, in indexes and on every line that tells of a record.
 MAX_ID = 200
 #: Versions and natural keys.
 MAX_MARK = 1_000
+#: No more of what a remote tells of others is shown.
+_MAX_SENTENCES = 10
 #: No list of records has more pages; whoever says so does not come to an end.
 MAX_PAGES = 100_000
 
@@ -58,6 +61,10 @@ class Heard(Session):
     def discover(self) -> Catalogue:
         with self._sense("its modules and fields"):
             return self._inner.discover()
+
+    def other_writers(self) -> Sequence[str]:
+        with self._sense("who else writes there"):
+            return [one_line(str(each)) for each in list(self._inner.other_writers())[:_MAX_SENTENCES]]
 
     def count(self, module: str) -> int | None:
         with self._sense(f"how many {module} there are"):

@@ -7,7 +7,7 @@ JSON text is decoded here, as in :mod:`syncline.store.ledger`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -166,6 +166,39 @@ def newest_scope(
             query = query.where(column == organisation)
     found: int | None = db.scalar(query.order_by(c.id.desc()).limit(1))
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """A module of another spec that keeps records of the same organisation; ``last``: when its spec's last
+    pass began."""
+
+    spec: str
+    module: str
+    remote_module: str
+    last: datetime | None
+
+
+def kept_elsewhere(
+    db: Connection, spec: str, organisation: str, remote_modules: Collection[str]
+) -> list[Elsewhere]:
+    """The modules of other specs of this state at these remote modules of an organisation."""
+    c, run = t.scope.c, t.run.c
+    last = (
+        sa.select(run.spec, sa.func.max(run.started).label("last"))
+        .where(run.verb == "sync")
+        .group_by(run.spec)
+        .subquery()
+    )
+    found = set()
+    for org, remote in ((c.left_org, c.left_module), (c.right_org, c.right_module)):
+        query = (
+            sa.select(c.spec, c.module, remote.label("remote_module"), last.c.last)
+            .join_from(t.scope, last, last.c.spec == c.spec, isouter=True)
+            .where(c.spec != spec, org == organisation, remote.in_(list(remote_modules)))
+        )
+        found |= {Elsewhere(**row._mapping) for row in db.execute(query)}
+    return sorted(found, key=lambda one: (one.spec, one.module, one.remote_module))
 
 
 def read_until(db: Connection, scope: int) -> dict[int, datetime]:

@@ -783,3 +783,21 @@ def test_no_write_ever_asks_for_mail(remote: Books, session: Session, customer: 
     made(session, "estimates", customer_id=customer, line_items=lines(WORK), status="sent")
     assert remote.sandbox.effects["emails"] == 0
     assert not [path for path in remote.heard() if "email" in path or "reminder" in path]
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "mark"),
+    [
+        pytest.param("contacts", {"contact_name": "Linked"}, "zcrm_account_id", id="a-customer"),
+        pytest.param("items", {"name": "Linked", "rate": 1}, "zcrm_product_id", id="an-item"),
+    ],
+)
+def test_zohos_own_link_with_its_crm_is_told_of(
+    remote: Books, kind: str, values: dict[str, Any], mark: str
+) -> None:
+    session = remote.session()
+    row = remote.act("create", kind, **values)
+    assert session.other_writers() == ()
+    remote.sandbox.act("link", kind, row[f"{kind[:-1]}_id"], {mark: "5725767000000400001"})
+    (told,) = session.other_writers()
+    assert told.startswith(f"Zoho's own link with Zoho CRM writes here as well: {kind} carry")

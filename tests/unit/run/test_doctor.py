@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import stat
 from pathlib import Path
+from unittest import mock
 
 import pytest
-from tests.support.memory import MemoryConnector, MemoryRemote
+from tests.support.memory import MemoryConnector, MemoryRemote, MemorySession
 from tests.support.world import LEFT_FIELDS, remote_module
 
 from syncline.connect.contract import Account, Connector, Grant, OAuth, Organisation
@@ -14,6 +15,7 @@ from syncline.connect.oauth import Tokens
 from syncline.connect.plugins import PluginProblem, Plugins
 from syncline.run.doctor import Check, Verdict, examine
 from syncline.run.workspace import Workspace
+from syncline.store.scopes import ScopeKey, open_scope
 
 SPEC = """\
 spec: 1
@@ -55,10 +57,13 @@ class Here:
         self.environ = {"CLIENT": "client"}
 
     def checks(self, plugged: Plugins | None = None) -> dict[str, Check]:
+        return {check.name: check for check in self.all_checks(plugged)}
+
+    def all_checks(self, plugged: Plugins | None = None) -> list[Check]:
         used = plugged or plugins()
         with Workspace(self.file, None, self.environ) as workspace:
             workspace.__dict__["plugins"] = used
-            return {check.name: check for check in examine(workspace, used, self.environ)}
+            return list(examine(workspace, used, self.environ))
 
     def connect(self, system: str, organisation: str, *scopes: str) -> None:
         with Workspace(self.file, None, self.environ) as workspace:
@@ -103,6 +108,34 @@ def test_all_is_well(here: Here) -> None:
     assert checks["scopes b"].what == "the remote does not say which scopes were granted"
     assert checks["key"].what.endswith("mode 600; it opens 2 saved sign-ins")
     assert "access token" not in str(checks)
+
+
+def test_another_spec_that_keeps_the_same_records_is_named(here: Here) -> None:
+    here.connect("a", "alpha-org", "read", "write")
+    here.connect("b", "beta-org")
+    rest = {"left_module": "people", "right_module": "people"}
+    key = ScopeKey(spec="other", module="staff", left_org="alpha-org", right_org="gamma-org", **rest)
+    away = ScopeKey(spec="away", module="staff", left_org="delta-org", right_org="gamma-org", **rest)
+    with Workspace(here.file, None, here.environ) as workspace, workspace.database.write() as db:
+        for each in (key, away):
+            open_scope(db, each, "", {})
+    found = [check for check in here.all_checks() if check.name.startswith("writers")]
+    assert [(check.name, check.verdict) for check in found] == [
+        ("writers a", Verdict.WARNING),
+        ("writers b", Verdict.OK),
+    ]
+    assert found[0].what == (
+        "the spec other keeps people (staff) of alpha in step as well; it has had no pass yet"
+    )
+    assert "syncline validate" in found[0].fix
+
+
+def test_what_the_remote_tells_of_other_writers_is_a_warning(here: Here) -> None:
+    here.connect("a", "alpha-org", "read", "write")
+    here.connect("b", "beta-org")
+    with mock.patch.object(MemorySession, "other_writers", return_value=["a robot writes\nhere"]):
+        checks = here.checks()
+    assert (checks["writers a"].verdict, checks["writers a"].what) == (Verdict.WARNING, "a robot writes here")
 
 
 def test_a_scope_that_was_not_granted_is_named(here: Here) -> None:

@@ -49,6 +49,11 @@ _PAGES = (
 )
 
 
+#: How many records of a kind are looked at for a mark of Zoho's own link.
+_LOOKED_AT = 3
+_MARKS = ("zcrm_account_id", "zcrm_contact_id", "zcrm_vendor_id", "zcrm_product_id")
+
+
 class ZohoBooksSession(Session):
     def __init__(self, connection: Connection) -> None:
         self._hosts = find_hosts(connection.options)
@@ -113,6 +118,32 @@ class ZohoBooksSession(Session):
             warnings=tuple(warnings),
         )
 
+    def other_writers(self) -> Sequence[str]:
+        """Zoho's own link between Zoho CRM and Zoho Books, which leaves the ids of the CRM in what it has
+        made or met: in customers and vendors (`contacts`, filters `zcrm_...`, OpenAPI file) and in items
+        (`zcrm_product_id`, recorded replies). Some records of each are looked at one by one, of the contacts
+        those that were changed last: no document says that lists show the mark."""
+        newest = {"sort_column": "last_modified_time", "sort_order": "D"}
+        linked = [
+            plural
+            for plural, singular, order in (("contacts", "contact", newest), ("items", "item", {}))
+            if any(map(_linked, self._some(plural, singular, order)))
+        ]
+        if not linked:
+            return ()
+        return (
+            f"Zoho's own link with Zoho CRM writes here as well: {' and '.join(linked)} carry the ids of CRM"
+            " records (Settings > Integrations > Zoho apps)",
+        )
+
+    def _some(self, plural: str, singular: str, order: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
+        """A few records of a kind, whole."""
+        rows = self._api.get(f"/{plural}", {**order, "per_page": str(_LOOKED_AT)}).get(plural)
+        for row in rows if isinstance(rows, list) else ():
+            found = self._api.find(f"/{plural}/{row.get(f'{singular}_id')}") or {}
+            if isinstance(whole := found.get(singular), Mapping):
+                yield whole
+
     def discover(self) -> Catalogue:
         """The catalogue with the organisation's currencies, taxes, accounts and fields of its own."""
         self._custom = CustomFields(self._api)
@@ -172,3 +203,8 @@ class ZohoBooksSession(Session):
                 f"records of {module} are not written by this connector",
                 fix=f"use one of {', '.join(name for name in KINDS if synced(name))}",
             )
+
+
+def _linked(row: Mapping[str, Any]) -> bool:
+    """Whether a contact or an item carries the id of a record of Zoho CRM."""
+    return row.get("is_linked_with_zohocrm") is True or any(row.get(mark) for mark in _MARKS)

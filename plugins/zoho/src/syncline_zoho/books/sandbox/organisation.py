@@ -280,6 +280,9 @@ class Organisation:
             case "adjust-stock" if kind == "items":
                 stock = {"stock_on_hand": body["stock_on_hand"], "last_modified_time": self.ledger.stamp()}
                 self.ledger.put(kind, {**row, **stock})
+            case "link" if kind in ("contacts", "items"):
+                marks = {name: str(row_id) for name, row_id in body.items() if name.startswith("zcrm_")}
+                self.ledger.put(kind, {**row, "_zcrm": marks, "last_modified_time": self.ledger.stamp()})
             case "merge" if kind == "contacts":
                 self.contacts.merge(row, self.find(kind, body["into"]))
             case _:

@@ -195,6 +195,7 @@ class ZohoBooksSandbox(Sandbox):
         ``void`` documents and ``mark`` them (``status``: sent, open, billed, accepted...); ``pay`` invoices
         and bills (``amount``, ``date``, ``payment_mode``); ``apply`` a credit note (``invoice_id``,
         ``amount``); ``lock`` and ``unlock`` documents; ``merge`` contacts (``into``: the one that stays);
+        ``link`` contacts and items, as Zoho's own link with its CRM does (``zcrm_account_id``...);
         ``adjust-stock`` of an item; and in the set-up: ``organisation`` (``lock_date``), ``customfields``,
         and the look-ups. For another organisation: ``ID/module``."""
         with self.lock:
