@@ -11,8 +11,8 @@ from decimal import Decimal
 
 from syncline.connect.contract import Catalogue, Connector, RemoteModule
 from syncline.mapping.check_maps import MapChecks
-from syncline.mapping.expressions import ExpressionError, Expressions, MacroFile
 from syncline.mapping.check_writers import check_writers
+from syncline.mapping.expressions import ExpressionError, Expressions, MacroFile
 from syncline.mapping.fields import with_declared
 from syncline.mapping.filters import Filter
 from syncline.mapping.nesting import find_remote, nesting_of, unknown_names

@@ -105,8 +105,8 @@ def _organisation(spec: Spec, name: str) -> Hashable | None:
 
 
 def _both_write(one: _Writer, other: _Writer) -> list[tuple[FieldMap, FieldMap]]:
-    """The maps of two modules that write the same field of the same remote module; none where each keeps records
-    of its own, by another `where`."""
+    """The maps of two modules that write the same field of the same remote module; none where each keeps
+    records of its own, by another `where`."""
     if one.end.module != other.end.module:
         return []
     wheres = (one.where(), other.where())
@@ -139,7 +139,8 @@ def _unowned(
         why = "nobody says whose word counts"
     end = other.end
     names = [str((b.left, b.right)[other.side]) for _, b in pairs]
-    fields = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    fields = ", ".join(names[:_SHOWN]) + more
     first = pairs[0][1]
     elsewhere = "" if one.spec is other.spec else f" of {one.spec.file}"
     return Problem(
@@ -147,8 +148,8 @@ def _unowned(
         code="two-writers",
         message=f"{other.module.name} writes {end.system}.{end.module} ({fields}) from {other.source}, and"
         f" {one.module.name}{elsewhere} does from {one.source}: {why}",
-        suggestion=f"name the owner of these records in both modules, owner: {end.system} for one; or let one of"
-        f' them only read: direction: "{end.system} -> {other.source}"',
+        suggestion=f"name the owner of these records in both modules, owner: {end.system} for one;"
+        f' or let one of them only read: direction: "{end.system} -> {other.source}"',
     )
 
 
@@ -160,8 +161,8 @@ def _overruled(writer: _Writer, fmap: FieldMap) -> Iterator[Problem]:
         yield Problem(
             place=module.owner_place or module.place,
             code="two-writers",
-            message=f"{module.owner} owns the records of {module.name}, but no module with that owner joins it"
-            f" with {module.left.system} or {module.right.system}",
+            message=f"{module.owner} owns the records of {module.name}, but no module with that owner joins"
+            f" it with {module.left.system} or {module.right.system}",
             suggestion=f"owner: {module.left.system} or {module.right.system}",
         )
         return
@@ -170,8 +171,8 @@ def _overruled(writer: _Writer, fmap: FieldMap) -> Iterator[Problem]:
         yield Problem(
             place=rule.place,
             code="two-writers",
-            message=f"in {module.name} {fmap.name} prefers {rule.prefer}, but {module.owner} owns these records,"
-            f" and {end} has its word",
+            message=f"in {module.name} {fmap.name} prefers {rule.prefer}, but {module.owner} owns these"
+            f" records, and {end} has its word",
             suggestion=f"drop this rule, or prefer: {end}",
         )
 
@@ -191,5 +192,5 @@ def _circle(modules: Sequence[Module]) -> Iterator[Problem]:
             place=last.place,
             code="two-writers",
             message=f"{names} go round in a circle: a value comes to {last.right.system} by two ways",
-            suggestion="leave one of them out (enabled: false): what one system is told, the others are told too",
+            suggestion="leave one of them out (enabled: false): what one system is told, the others hear too",
         )

@@ -251,8 +251,8 @@ class Module:
     true for records in scope. ``recheck``: by system, an expression that names the day on which a record must
     be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the
     spec's, or from the ``owner``: the system whose word counts where another module writes the same records
-    from a third one; ``owner_place``: where that is said. ``yields_to``: the module that keeps some records of
-    a shared end: for those it has linked, this one creates nothing.
+    from a third one; ``owner_place``: where that is said. ``yields_to``: the module that keeps some records
+    of a shared end: for those it has linked, this one creates nothing.
     """
 
     name: str

@@ -16,9 +16,9 @@ def nodes_of(module: Module) -> tuple[Node, Node]:
 
 
 def towards_owner(module: Module, modules: Mapping[str, Module]) -> str | None:
-    """The end of a module from which its owner's word comes: the owner itself where it is one of the two, else
-    the end that other modules of the same owner join with it, by the fewest of them. ``None`` where none
-    do, or nobody owns the records."""
+    """The end of a module from which its owner's word comes: the owner itself where it is one of the two,
+    else the end that other modules of the same owner join with it, by the fewest of them. ``None`` where
+    none do, or nobody owns the records."""
     if module.owner is None:
         return None
     others = [m for m in modules.values() if m.enabled and m.owner == module.owner and m is not module]
