@@ -13,3 +13,8 @@ class SynclineError(Exception):
         super().__init__(f"{what}\n  fix: {fix}" if fix else what)
         self.what = what
         self.fix = fix
+
+    @property
+    def told(self) -> str:
+        """Both on one line, for where the reasons of several things stand beside each other."""
+        return self.what + (f"; {self.fix}" if self.fix else "")

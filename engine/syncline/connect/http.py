@@ -221,6 +221,7 @@ class HttpClient:
         self,
         *,
         label: str = "the remote",
+        account: str = "",
         limits: Limits | None = None,
         budget: Budget | None = None,
         sign_in: SignIn | None = None,
@@ -228,9 +229,11 @@ class HttpClient:
         transport: httpx.BaseTransport | None = None,
         timeout_s: float | None = None,
     ) -> None:
-        """``label``: what messages call the remote. ``budget``: by default one of this process alone, made
+        """``label``: what messages call the remote. ``account``: whose line it is, for the log
+        (``connector:organisation``). ``budget``: by default one of this process alone, made
         from ``limits``. ``transport``: in place of the network. ``timeout_s``: for a silence."""
         self._label = label
+        self._whose = f"{label} {account}".rstrip()
         self._limits = limits or Limits()
         self._waiting = waiting or Waiting()
         self._budget: Budget = budget or Pace(self._limits, label=label, waiting=self._waiting)
@@ -517,7 +520,7 @@ class HttpClient:
             if error.wait_s is not None:
                 # A little later than asked: the remote's seconds are whole ones, and many may be waiting.
                 wait_s = error.wait_s + self._waiting.chance()
-            log.info("%s waits %.1f s: %s", call.id, wait_s, error.last.what)
+            log.info("%s: %s waits %.1f s: %s", self._whose, call.id, wait_s, error.last.what)
             self._waiting.sleep(wait_s)
             return True
 
@@ -527,7 +530,9 @@ class HttpClient:
         if log.isEnabledFor(logging.INFO):
             ms = (self._waiting.now() - started) * 1000
             tail = f" [{correlation}]" if correlation else ""
-            log.info("%s %s %s %s %.0f ms%s", call.id, call.method, call.asked, answer, ms, tail)
+            log.info(
+                "%s: %s %s %s %s %.0f ms%s", self._whose, call.id, call.method, call.asked, answer, ms, tail
+            )
 
 
 class _Unreadable(Exception):

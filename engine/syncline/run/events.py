@@ -49,6 +49,7 @@ def take_delivery(
     with recorded_pass(workspace, "event") as (pass_id, result):
         if modules:
             with workspace.scopes(pass_id, [name for name, _ in modules]) as scopes:
+                result.problems |= workspace.left_out
                 wanted = dict(modules)
                 touched = [scope for scope in scopes if scope.name in wanted]
                 for scope in touched:

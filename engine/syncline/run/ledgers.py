@@ -81,16 +81,22 @@ def reconcile_ledgers(
     result: dict[str, Any] = {"spec": workspace.spec.name, "status": "done", "from": since, "to": until}
     result |= {"modules": {}, "problems": {}}
     chosen = _chosen(workspace, only)
-    for system in sorted({end.system for module, _ in chosen for end in (module.left, module.right)}):
-        workspace.live(system)  # who is not signed in is told so, once
-    for module, reckoning in chosen:
+    failed = workspace.failing([module for module, _ in chosen])
+    able = [(module, reckoning) for module, reckoning in chosen if not failed.keys() & module.systems]
+    if failed and not able:
+        raise next(iter(failed.values()))  # who is not signed in is told so, once
+    for module, _ in chosen:
+        for system in module.systems:
+            if system in failed:
+                result["problems"].setdefault(module.name, failed[system].told)
+    for module, reckoning in able:
         try:
             onlooker = workspace.onlooker(module)
             result["modules"][module.name] = compare_module(
                 onlooker, reckoning, report, since=since, until=until, limit=limit
             )
         except SynclineError as error:
-            result["problems"][module.name] = error.what + (f"; {error.fix}" if error.fix else "")
+            result["problems"][module.name] = error.told
     if result["problems"]:
         result["status"] = "failed"
     elif any(told["unexplained"] for told in result["modules"].values()):

@@ -85,14 +85,17 @@ def told_event(
 
     ``id``, ``at``, ``module``, ``event``; ``system``: the end that was written, or where it was seen;
     ``by``: ``engine`` when this engine wrote or decided it, ``remote`` when it was seen there; ``pass``:
-    ``id``, ``verb``, ``who``; ``records``: by system, the ids; ``name``; ``fields``: by map, ``before``,
-    ``after``, ``why``, ``rule`` (file:line:column), ``lost``, ``sent``, those that there are. Where there are
+    ``id``, ``verb``, ``who``; ``organisations``: by system, the ``id`` and ``name`` of whose records they are;
+    ``records``: by system, the ids; ``name``; ``fields``: by map, ``before``, ``after``, ``why``, ``rule`` (file:line:column), ``lost``, ``sent``, those that there are. Where there are
     any: ``message`` (the remote's words, or what was wrong), ``kind`` (of the write that was refused),
     ``code``, ``field``, ``other``, ``key``, ``rule``, ``operation``, ``warnings``, ``as_sent`` (the remote
     has not said yet what it stored).
     """
     detail = event.detail
-    records = {}
+    records, organisations = {}, {}
+    for end, system in enumerate(known.systems):
+        if whose := known.connected[end]:
+            organisations[system] = {"id": whose.organisation_id, "name": whose.organisation_name}
     for end, system in enumerate(known.systems):
         given = event.record if end == event.side else None
         found = given or (link.ids[end] if link else None)
@@ -115,6 +118,7 @@ def told_event(
             "verb": run.verb if run else None,
             "who": run.who if run else None,
         },
+        "organisations": organisations,
         "records": records,
         "name": name,
         "fields": detail.get("fields", {}),

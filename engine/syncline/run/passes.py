@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -49,10 +50,12 @@ class PassResult:
     warnings: list[str] = field(default_factory=list)
 
 
-def run_pass(scopes: Sequence[Scope], report: Report) -> PassResult:
+def run_pass(
+    scopes: Sequence[Scope], report: Report, left_out: Mapping[str, str] = MappingProxyType({})
+) -> PassResult:
     """Bring every module in step. ``scopes`` in dependency order; a module whose remote fails is left out,
-    with those that refer to it, and the others go on."""
-    result = PassResult()
+    with those that refer to it, and the others go on. ``left_out``: why other modules are not among them."""
+    result = PassResult(problems=dict(left_out))
     alive = read_all(scopes, result, report)
     run_prepared(scopes, alive, result, report)
     return result
@@ -304,7 +307,7 @@ def _catch(scope: Scope, result: PassResult, step: Callable[[], None]) -> None:
         result.status = "stopped"
         result.problems[scope.name] = f"{stop.what}; {stop.fix}"
     except SynclineError as error:
-        result.problems[scope.name] = error.what + (f"; {error.fix}" if error.fix else "")
+        result.problems[scope.name] = error.told
     except Exception as error:  # a fault of ours stops no other module either
         log.exception("%s: a fault of Syncline; please report these lines", scope.name)
         result.problems[scope.name] = f"a fault of Syncline ({type(error).__name__}): please report it"

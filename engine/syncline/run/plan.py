@@ -45,6 +45,7 @@ def make_plan(workspace: Workspace, report: Report) -> dict[str, Any]:
     """Read what changed, and say what a pass would do. Nothing is written to a remote; what was read stays
     staged, so that the pass that follows need not read it again."""
     with recorded_pass(workspace, "plan") as (pass_id, result), workspace.scopes(pass_id) as scopes:
+        result.problems |= workspace.left_out
         alive = read_all(scopes, result, report)
         if result.problems:
             result.status = "failed"
@@ -62,6 +63,7 @@ def apply_plan(workspace: Workspace, plan: dict[str, Any], report: Report) -> di
         what = f"the spec has changed since the plan was made ({why})"
         raise PlanRefused(what, fix="make a new plan")
     with recorded_pass(workspace, "apply") as (pass_id, result), workspace.scopes(pass_id) as scopes:
+        result.problems |= workspace.left_out
         for scope in scopes:
             scope.accept = True
         alive = read_all(scopes, result, report)

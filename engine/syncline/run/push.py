@@ -29,6 +29,8 @@ def push(
     if system is not None:
         workspace.system(system)
     with recorded_pass(workspace, "push") as (pass_id, result), workspace.scopes(pass_id, [module]) as scopes:
+        if module in workspace.left_out:
+            raise SynclineError(f"{module}: {workspace.left_out[module]}")
         scope = next(scope for scope in scopes if scope.name == module)
         scope.insist = True
         recover(scope)

@@ -1,4 +1,4 @@
-"""Reset: read everything again; and, when a person insists, forget which records belong together."""
+"""Reset: read everything again, or cut a connection; links are forgotten only when a person insists."""
 
 from __future__ import annotations
 
@@ -16,26 +16,30 @@ from syncline.store.backup import back_up
 from syncline.store.database import sqlite_file
 from syncline.store.forgetting import forget_links, forget_reading, unsettled
 from syncline.store.lease import fence
+from syncline.store.vault import Vault
 
 
 def reset(
-    workspace: Workspace, system: str | None, *, drop_links: bool, confirm: str | None
+    workspace: Workspace, system: str | None, *, cut: bool = False, drop_links: bool, confirm: str | None
 ) -> dict[str, Any]:
     """Forget the cursors and the staging of a spec (of one ``system`` alone, if given); the links stay, and
     the next pass reads everything, compares it and writes nothing that is in step.
 
-    ``drop_links``: forget the links too, so that the next pass matches all records anew; ``confirm`` must be
-    the spec's name. A state in a SQLite file is copied first. No remote is asked.
+    ``cut``: forget the sign-in of the ``system`` instead; its links and cursors stay, so that connecting the
+    same organisation again resumes. ``drop_links``: forget the links too (those of the modules of the
+    ``system``, if given), so that the next pass matches all their records anew; ``confirm`` must be the
+    spec's name. A state in a SQLite file is copied first. No remote is asked.
 
-    Returns ``spec``, ``systems`` (those that will be read again), ``modules`` (by name ``links`` and
-    ``dropped``) and ``backup`` (the copy, or null). Raises SynclineError: an unknown system, links to be
-    dropped without the confirmation or with writes whose outcome is not known, a pass at work.
+    Returns ``spec``, ``systems`` (those that will be read again, or are cut), ``cut``, ``modules`` (by name
+    ``links`` and ``dropped``) and ``backup`` (the copy, or null). Raises SynclineError: an unknown system,
+    nothing to cut, links to be dropped without the confirmation or with writes whose outcome is not known, a
+    pass at work on one of the modules.
     """
     spec = workspace.spec
     if system is not None:
         workspace.system(system)
-    if drop_links and system is not None:
-        raise SynclineError("links belong to both systems", fix="leave the system out")
+    if cut and system is None:
+        raise SynclineError("one connection is cut at a time", fix="name the system")
     if drop_links and confirm != spec.name:
         raise SynclineError(
             "dropping the links makes the next pass match all records anew: pairs that no rule"
@@ -43,14 +47,17 @@ def reset(
             fix=f"if that is meant: --drop-links --confirm {spec.name}",
         )
     systems = [system] if system is not None else list(spec.systems)
+    names = [module.name for module in spec.modules.values() if set(systems) & set(module.systems)]
     file = sqlite_file(workspace.state_url)
-    told: dict[str, Any] = {"spec": spec.name, "systems": systems, "modules": {}, "backup": None}
+    told: dict[str, Any] = {"spec": spec.name, "systems": systems, "cut": cut, "modules": {}, "backup": None}
     with ExitStack() as leases:
-        kept = [
-            leases.enter_context(workspace.leases.hold(f"{spec.name}:{module}")) for module in spec.modules
-        ]
+        kept = [leases.enter_context(workspace.leases.hold(f"{spec.name}:{module}")) for module in names]
         with workspace.database.read() as db:
-            modules = [known for known in known_modules(db, spec) if known.scope is not None]
+            modules = (
+                [known for known in known_modules(db, spec, names) if known.scope is not None]
+                if names
+                else []
+            )
             if drop_links:
                 _refuse_unsettled(db, modules)
         if file is not None:
@@ -58,8 +65,12 @@ def reset(
         with recorded_pass(workspace, "reset"), workspace.database.write() as db:
             for one in kept:
                 fence(db, one.lease)
+            if cut and not Vault.cut(db, spec.name, systems[0]):
+                raise SynclineError(f"{systems[0]} is not connected", fix="there is nothing to cut")
             for known in modules:
-                told["modules"][known.name] = _forget(db, known, systems, drop_links=drop_links)
+                told["modules"][known.name] = _forget(
+                    db, known, [] if cut else systems, drop_links=drop_links
+                )
     return told
 
 

@@ -23,7 +23,7 @@ def sync(workspace: Workspace, report: Report, *, full: bool = False, accept: bo
     with recorded_pass(workspace, "sync") as (pass_id, result), workspace.scopes(pass_id) as scopes:
         for scope in scopes:
             scope.full, scope.accept = full, accept
-        done = run_pass(scopes, report)
+        done = run_pass(scopes, report, workspace.left_out)
         result.status, result.modules, result.problems = done.status, done.modules, done.problems
         result.warnings = done.warnings
     return outcome(workspace, pass_id, result)

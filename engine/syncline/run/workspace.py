@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection as Db
 
 from syncline.connect.budget import Pace
 from syncline.connect.contract import Account, Catalogue, Connection, Connector, RemoteModule, Session
-from syncline.connect.errors import ReconnectNeeded, WrongOrganisation
+from syncline.connect.errors import ReconnectNeeded, RemoteError, WrongOrganisation
 from syncline.connect.http import HttpClient
 from syncline.connect.oauth import Client, TokenEndpoint
 from syncline.connect.plugins import Plugins
@@ -30,7 +30,7 @@ from syncline.mapping.fields import with_declared
 from syncline.mapping.module import ModuleMap, Side
 from syncline.mapping.nesting import find_remote, nesting_of
 from syncline.mapping.tables import TableFilter
-from syncline.reconcile.order import order_modules
+from syncline.reconcile.order import order_modules, references_of
 from syncline.run.hearing import Heard
 from syncline.run.installed import installed_plugins
 from syncline.run.known import known_module
@@ -48,7 +48,7 @@ from syncline.store.database import Database, open_store, sqlite_file
 from syncline.store.lease import Kept, Leases, fence
 from syncline.store.ledger import Ledger
 from syncline.store.scopes import ScopeKey, approve_maps, end_dead_passes, open_scope, unapproved_maps
-from syncline.store.vault import CONNECTED, SavedConnection, Vault
+from syncline.store.vault import CONNECTED, CUT, SavedConnection, Vault
 
 #: The options of a system that the engine reads itself.
 OWN_OPTIONS = ("connector", "base_url", "client_id", "client_secret", "organisation", "fields")
@@ -86,6 +86,8 @@ class Workspace:
         self._stack = ExitStack()
         self._live: dict[str, Live] = {}
         self._catalogues: dict[str, Catalogue] = {}
+        #: of the modules that the scopes do not hold, why: an organisation of theirs cannot be worked with
+        self.left_out: dict[str, str] = {}
 
     def __enter__(self) -> Workspace:
         return self
@@ -219,6 +221,10 @@ class Workspace:
         connect = f"run: syncline connect {self.file} {system.name}"
         if saved is None:
             raise ReconnectNeeded(f"the system {system.name!r} is not connected", fix=connect)
+        if saved.reason == CUT:
+            raise ReconnectNeeded(
+                f"the system {system.name!r} was cut off", fix=f"{connect}; it resumes then"
+            )
         if saved.status != CONNECTED:
             why = f" ({saved.reason})" if saved.reason else ""
             what = f"{system.name} no longer accepts the saved sign-in{why}"
@@ -268,7 +274,12 @@ class Workspace:
         calls = CallLedger(self.database, account, now=self.waiting.now)
         pace = Pace(connector.limits, calls, label=system.name, waiting=self.waiting, by_hand=self.by_hand)
         http = HttpClient(
-            label=system.name, limits=connector.limits, budget=pace, sign_in=keeper, waiting=self.waiting
+            label=system.name,
+            account=account,
+            limits=connector.limits,
+            budget=pace,
+            sign_in=keeper,
+            waiting=self.waiting,
         )
         self._stack.callback(http.close)
         return http, keeper.extras
@@ -289,15 +300,28 @@ class Workspace:
     @contextmanager
     def scopes(self, pass_id: int, only: Sequence[str] = ()) -> Iterator[list[Scope]]:
         """The enabled modules (or ``only`` these and what they refer to), in dependency order, each under its
-        lease. Raises LeaseBusy when another pass works on one of them."""
+        lease. Raises LeaseBusy when another pass works on one of them.
+
+        A module of which an organisation cannot be worked with (its sign-in has ended, its remote is down) is
+        not among them, nor what refers to it: ``left_out`` says why. Raises what is wrong with the first one
+        when none is left, and WrongOrganisation for any system: then nothing is written anywhere."""
         modules = order_modules(self.spec.modules)
         if only:
             modules = [m for m in modules if m.name in _with_references(self.spec, only)]
         with ExitStack() as leases:
+            self._refuse_one_for_both(modules, failed := self.failing(modules))
             scopes = []
             for module in modules:
+                if self._leave_out(module, failed):
+                    continue
                 kept = leases.enter_context(self.leases.hold(f"{self.spec.name}:{module.name}"))
-                scopes.append(self._scope(module, pass_id, kept))
+                try:
+                    scopes.append(self._scope(module, pass_id, kept))
+                except RemoteError as error:
+                    failed[module.name] = error
+                    self.left_out[module.name] = error.told
+            if failed and not scopes:
+                raise next(iter(failed.values()))
             by_name = {scope.name: scope for scope in scopes}
             for scope in scopes:
                 scope.scopes = by_name
@@ -305,6 +329,45 @@ class Workspace:
                 with self.database.write() as db:
                     end_dead_passes(db, self.spec.name, pass_id, self.now())
             yield scopes
+
+    def failing(self, modules: Sequence[Module]) -> dict[str, RemoteError]:
+        """By system, why its organisation cannot be worked with; each system of the modules is asked."""
+        failed: dict[str, RemoteError] = {}
+        for system in dict.fromkeys(system for module in modules for system in module.systems):
+            try:
+                self.live(system)
+            except WrongOrganisation:
+                raise
+            except RemoteError as error:
+                failed[system] = error
+        return failed
+
+    def _leave_out(self, module: Module, failed: Mapping[str, RemoteError]) -> bool:
+        """Whether a module must be left out because of its systems, or of what it refers to."""
+        for system in module.systems:
+            if system in failed:
+                self.left_out[module.name] = failed[system].told
+                return True
+        if broken := sorted(references_of(module) & self.left_out.keys()):
+            self.left_out[module.name] = f"left out: it refers to {broken[0]}, which failed"
+        return module.name in self.left_out
+
+    def _refuse_one_for_both(self, modules: Sequence[Module], failed: Mapping[str, RemoteError]) -> None:
+        """Raise WrongOrganisation for a module between an organisation and itself: two systems of one
+        connector that were signed in to the same one."""
+        for module in modules:
+            left, right = module.left, module.right
+            if left.module != right.module or failed.keys() & module.systems:
+                continue
+            ends = [self.live(end.system).saved for end in (left, right)]
+            if ends[0].connector == ends[1].connector and ends[0].organisation.id == ends[1].organisation.id:
+                raise WrongOrganisation(
+                    f"{left.system} and {right.system} are both connected to {ends[0].organisation.name}"
+                    f" ({ends[0].organisation.id}), and {module.name} would bring it in step with itself;"
+                    " nothing was read or written",
+                    fix=f"run: syncline connect {self.file} {right.system} --relink,"
+                    " and choose the other organisation",
+                )
 
     def scope_key(self, module: Module, left: str, right: str) -> ScopeKey:
         return ScopeKey(
@@ -429,8 +492,6 @@ def _fence_of(kept: Kept) -> Callable[[Db], None]:
 
 
 def _with_references(spec: Spec, names: Sequence[str]) -> set[str]:
-    from syncline.reconcile.order import references_of
-
     found: set[str] = set()
     pending = list(names)
     while pending:

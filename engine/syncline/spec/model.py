@@ -274,6 +274,10 @@ class Module:
     owner_place: Place | None = None
     reconcile: Reckoning | None = None
 
+    @property
+    def systems(self) -> tuple[str, str]:
+        return self.left.system, self.right.system
+
     def end(self, system: str) -> End:
         return self.left if self.left.system == system else self.right
 

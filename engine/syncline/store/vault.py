@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import Account, Grant, Organisation
 from syncline.connect.errors import ReconnectNeeded, RemoteUnavailable
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from syncline.store.crypto import Cipher
 
 CONNECTED, RECONNECT = "connected", "reconnect"
+#: The reason of a connection that a person has cut: it has no tokens, and still says whose links there are.
+CUT = "cut"
 #: A holder renews its lock while it waits for the token endpoint; after its death others go on this soon.
 _LOCK_TTL_S = 15.0
 _LOCK_WAIT_S = 120.0
@@ -122,11 +125,19 @@ class Vault:
                 .values(account=_account_json(account), organisation_name=account.organisation.name)
             )
 
-    def delete(self, spec: str, system: str) -> bool:
-        """Forget a connection and its tokens (links and cursors are not touched); whether there was one."""
-        with self._database.write() as connection:
-            gone = connection.execute(sa.delete(table).where(table.c.spec == spec, table.c.system == system))
-        return gone.rowcount > 0
+    @staticmethod
+    def cut(connection: Connection, spec: str, system: str) -> bool:
+        """Forget the tokens of a connection; whether there was one. Links, cursors and the organisation that
+        they are of stay, so that another one is not taken for it; who still holds the tokens cannot save
+        them any more."""
+        change = sa.update(table).where(table.c.spec == spec, table.c.system == system)
+        values = {
+            "secret": b"",
+            "status": RECONNECT,
+            "reason": CUT,
+            "token_version": table.c.token_version + 1,
+        }
+        return connection.execute(change.values(**values)).rowcount > 0
 
     def tokens(self, connection_id: int) -> VaultTokens:
         """The tokens of one connection, for a :class:`~syncline.connect.tokens.TokenKeeper`."""
@@ -143,7 +154,7 @@ class Vault:
             query = sa.select(table.c.id, table.c.spec, table.c.secret)
             if self._database.dialect == "postgresql":
                 query = query.with_for_update()
-            for row in connection.execute(query).all():
+            for row in connection.execute(query.where(table.c.reason != CUT)).all():
                 try:
                     secret = self._cipher.rotated(row.secret)
                 except StoreError:
@@ -168,7 +179,7 @@ class VaultTokens:
         query = sa.select(table.c.secret, table.c.token_version, table.c.status, table.c.reason)
         with self._database.read() as connection:
             row = connection.execute(query.where(table.c.id == self._id)).one_or_none()
-        if row is None:
+        if row is None or not row.secret:
             raise ReconnectNeeded(
                 "this connection has been cut", fix="run `syncline connect` for this system"
             )

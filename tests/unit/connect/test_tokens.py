@@ -272,7 +272,7 @@ def connect(vault: Vault, tokens: Tokens, system: str = "books", grant: Grant = 
     ).id
 
 
-def test_a_connection_is_kept_found_listed_and_cut(database: Database, server: TokenServer) -> None:
+def test_a_connection_is_kept_found_and_listed(database: Database, server: TokenServer) -> None:
     vault = vault_of(database)
     assert vault.load("acme", "books") is None
     books = connect(vault, tokens_of(server.issue()))
@@ -292,9 +292,27 @@ def test_a_connection_is_kept_found_listed_and_cut(database: Database, server: T
         ("crm", "Acme Pty Ltd", None),
     ]
     assert vault.all("other") == []
-    assert vault.delete("acme", "crm")
-    assert not vault.delete("acme", "crm")
-    assert [c.system for c in vault.all()] == ["books"]
+
+
+def test_a_connection_that_is_cut_has_no_tokens_and_still_says_whose_it_was(
+    database: Database, server: TokenServer
+) -> None:
+    vault = vault_of(database)
+    held = vault.tokens(connect(vault, tokens_of(server.issue())))
+    before = held.read()
+    with database.write() as db:
+        assert vault.cut(db, "acme", "books")
+        assert not vault.cut(db, "acme", "payroll")
+        assert db.execute(sa.select(connection_table.c.secret)).scalar_one() == b""
+    found = vault.load("acme", "books")
+    assert found is not None
+    assert (found.organisation.id, found.status, found.reason) == ("org-1", "reconnect", "cut")
+    with pytest.raises(ReconnectNeeded, match="has been cut"):
+        held.read()
+    assert not held.save(before.tokens, before.version), "who still holds the tokens saves none"
+    assert vault.rotate("acme") == 0, "there is nothing to encrypt anew"
+    connect(vault, tokens_of(server.issue()))
+    assert held.read().dead == ""
 
 
 def test_no_token_stands_readable_in_the_state(database: Database, server: TokenServer) -> None:
