@@ -1,4 +1,4 @@
-"""Several organisations of one connector: in one spec, and in the specs of several clients that share a state."""
+"""Several organisations of one connector: in one spec, and in the specs of clients that share a state."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from tests.support.stage import Stage
 
-#: Sydney and Auckland are two organisations of one Xero; each keeps its own customers of one CRM, and both sell the
-#: same items.
+#: Sydney and Auckland are two organisations of one Xero; each keeps its own customers of one CRM, and both
+#: sell the same items.
 SPEC = """
 spec: 1
 name: harbour

@@ -19,9 +19,10 @@ from syncline.errors import SynclineError
 VERBS = {
     "demo": "The whole story on sandboxes, in one command.",
     "validate": "Check specs: schema, connectors, and the live fields.",
+    "describe": "Tell per module and field what is kept in step, and why.",
     "connect": "Sign in to a spec's systems and choose the organisation.",
     "connections": "List the connections of a state.",
-    "reset": "Read everything again; links are kept.",
+    "reset": "Read everything again, or cut a connection; links are kept.",
     "discover": "Show a system's remote modules and fields.",
     "plan": "Show what a pass would do, and write it to a file.",
     "apply": "Do what a plan says, or refuse if anything has changed.",

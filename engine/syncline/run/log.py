@@ -85,8 +85,9 @@ def told_event(
 
     ``id``, ``at``, ``module``, ``event``; ``system``: the end that was written, or where it was seen;
     ``by``: ``engine`` when this engine wrote or decided it, ``remote`` when it was seen there; ``pass``:
-    ``id``, ``verb``, ``who``; ``organisations``: by system, the ``id`` and ``name`` of whose records they are;
-    ``records``: by system, the ids; ``name``; ``fields``: by map, ``before``, ``after``, ``why``, ``rule`` (file:line:column), ``lost``, ``sent``, those that there are. Where there are
+    ``id``, ``verb``, ``who``; ``organisations``: by system, the ``id`` and ``name`` of whose records they
+    are; ``records``: by system, the ids; ``name``; ``fields``: by map, ``before``, ``after``, ``why``,
+    ``rule`` (file:line:column), ``lost``, ``sent``, those that there are. Where there are
     any: ``message`` (the remote's words, or what was wrong), ``kind`` (of the write that was refused),
     ``code``, ``field``, ``other``, ``key``, ``rule``, ``operation``, ``warnings``, ``as_sent`` (the remote
     has not said yet what it stored).
