@@ -26,7 +26,7 @@ _CELLS = _cells()
 
 
 def test_the_page_has_every_combination() -> None:
-    assert len(_CELLS) == 8 * 5
+    assert len(_CELLS) == 10 * 5
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,9 @@ def test_an_ending(tmp_path: Path, database: Database, ended: str, rule: str, fa
         pair.a.set_state("people", left, State.LIVE)
         result = pair.run()
 
+        if "edited" in ended:
+            assert pair.a.rows["people"][left]["phone"] == "2", "the edit is carried over"
+
     state = pair.b.meta["people"][right]["state"]
     live = {"stays", "is asked about", "stays, unlinked", "is restored"}
     assert state is (State.LIVE if fate in live else _STATES[fate.split()[1]])
@@ -63,20 +66,28 @@ def test_an_ending(tmp_path: Path, database: Database, ended: str, rule: str, fa
     assert len(pair.a.rows["people"]) == len(pair.b.rows["people"]) == 1, "nobody comes back"
 
 
-@pytest.mark.parametrize("rule", sorted({rule for _, rule, _ in _CELLS}))
-def test_a_merge_goes_on_with_the_survivor(tmp_path: Path, database: Database, rule: str) -> None:
+@pytest.mark.parametrize(
+    ("ended", "rule"),
+    [pytest.param(*cell[:2], id=f"{cell[0]}: {cell[1]}") for cell in _CELLS if cell[0].startswith("merged")],
+)
+def test_a_merge_goes_on_with_the_survivor(tmp_path: Path, database: Database, ended: str, rule: str) -> None:
     spec = f"{SPEC}    deletes: {{b: {rule}}}\n    limits: {{deletes: none}}\n"
     pair = Pair(tmp_path, database, spec)
     gone = pair.a.person("people", name="Acme", phone="1")
     pair.run()
     (right,) = pair.b.rows["people"]
-    survivor = pair.a.person("people", name="Acme", phone="3", tax="7")
+    edited = {"tax": "9"} if "edited" in ended else {}
+    survivor = pair.a.person("people", name="Acme", phone="3", **({} if edited else {"tax": "7"}))
     pair.a.meta["people"][gone]["merged_into"] = survivor
     pair.a.set_state("people", gone, State.DELETED)
+    if edited:
+        pair.b.person("people", right, **edited)
     assert pair.run().status == "done"
     assert pair.b.meta["people"][right]["state"] is State.LIVE
     assert list(pair.b.rows["people"]) == [right]
-    assert pair.b.rows["people"][right] == {"name": "Acme", "phone": "3", "tax": "7"}
+    both = {"name": "Acme", "phone": "3", "tax": "7", **edited}
+    assert pair.b.rows["people"][right] == both
+    assert pair.a.rows["people"][survivor] == both
 
 
 def test_what_was_voided_before_they_met_is_linked_and_left_alone(tmp_path: Path, database: Database) -> None:
