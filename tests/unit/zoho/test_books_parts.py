@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncline.connect import HttpReply, OutcomeKind, RemoteProtocolError, Write, WriteKind
+from syncline.connect import (
+    HttpReply,
+    Item,
+    Items,
+    OutcomeKind,
+    RemoteProtocolError,
+    Write,
+    WriteKind,
+)
 from syncline_zoho.books.catalogue import CATALOGUE, MOVES
 from syncline_zoho.books.cursor import OVERLAP, Cursor, Scan, read_cursor
 from syncline_zoho.books.kinds import KINDS, synced
@@ -277,13 +285,15 @@ def test_a_status_is_reached_by_its_call(now: str, wanted: str, paths: list[str]
     assert all(step.first is (now == "void") for step in steps)
 
 
-def test_applications_are_taken_back_and_made_anew() -> None:
+@pytest.mark.parametrize("mapped", [False, True], ids=["given plainly", "given as the items of a map"])
+def test_applications_are_taken_back_and_made_anew(mapped: bool) -> None:
     held = [
         {"creditnote_invoice_id": "e1", "invoice_id": "i1", "amount": Decimal(5)},
         {"creditnote_invoice_id": "e2", "invoice_id": "i2", "amount": Decimal(7)},
     ]
     wanted = [{"invoice_id": "i1", "amount": Decimal(5)}, {"invoice_id": "i2", "amount": Decimal(8)}]
-    steps = plan_steps(KINDS["creditnotes"], "1", {"invoices": wanted}, {"invoices": held})
+    given = Items(items=tuple(Item(values=values) for values in wanted)) if mapped else wanted
+    steps = plan_steps(KINDS["creditnotes"], "1", {"invoices": given}, {"invoices": held})
     assert [(s.method, s.path) for s in steps] == [
         ("DELETE", "/creditnotes/1/invoices/e2"),
         ("POST", "/creditnotes/1/invoices"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from syncline.connect import Items
 from syncline_zoho.books.catalogue import MOVES
 from syncline_zoho.books.kinds import Kind
 
@@ -37,7 +38,9 @@ def plan_steps(kind: Kind, record_id: str, asked: Values, stored: Values) -> lis
     if asked.get("status") is not None:
         steps += _status(kind, record_id, str(asked["status"]), stored)
     if kind.name == "creditnotes" and "invoices" in asked:
-        steps += _applications(kind, record_id, asked["invoices"] or (), stored.get("invoices") or ())
+        given = asked["invoices"] or ()
+        wanted = [item.values for item in given.items] if isinstance(given, Items) else given
+        steps += _applications(kind, record_id, wanted, stored.get("invoices") or ())
     return steps
 
 
