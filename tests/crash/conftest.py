@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 from tests.crash.matrix import Truth, play
-from tests.crash.scenario import SPEC, STEPS
+from tests.crash.scenario import EXAMPLE_STORY, Scenario
 from tests.crash.theatre import Databases, Files, States, Theatre
 from tests.crash.zygote import Zygote
 
@@ -27,7 +27,7 @@ class Played:
         self._ends: list[object] = []
 
     def truth(self, step: str) -> Truth:
-        for one in STEPS[len(self._truths) :]:
+        for one in self.theatre.scenario.steps[len(self._truths) :]:
             if step in self._truths:
                 break
             if self._ends:
@@ -41,11 +41,11 @@ class Played:
 @pytest.fixture(scope="module")
 def open_theatre(
     tmp_path_factory: pytest.TempPathFactory, zygote: Zygote, request: pytest.FixtureRequest
-) -> Iterator[Callable[[str], Theatre]]:
-    """``open_theatre("sqlite")``: a connected stage on a database of its own."""
+) -> Iterator[Callable[[str, Scenario], Theatre]]:
+    """``open_theatre("sqlite", EXAMPLE_STORY)``: a connected stage on a database of its own."""
     with ExitStack() as stack:
 
-        def make(database: str) -> Theatre:
+        def make(database: str, scenario: Scenario) -> Theatre:
             folder = tmp_path_factory.mktemp("theatre")
             states: States
             if database == "sqlite":
@@ -54,7 +54,7 @@ def open_theatre(
                 server = request.getfixturevalue("postgresql_server")
                 template = request.getfixturevalue("postgresql_template")
                 states = stack.enter_context(Databases(server, template))
-            theatre = stack.enter_context(Theatre(folder, zygote, states=states, spec=SPEC))
+            theatre = stack.enter_context(Theatre(folder, zygote, states=states, scenario=scenario))
             theatre.connect()
             return theatre
 
@@ -62,13 +62,13 @@ def open_theatre(
 
 
 @pytest.fixture(scope="module")
-def played(open_theatre: Callable[[str], Theatre]) -> Callable[[str], Played]:
-    """``played("sqlite")``: the scenario on that database, the same one for all tests of a module."""
-    made: dict[str, Played] = {}
+def played(open_theatre: Callable[[str, Scenario], Theatre]) -> Callable[..., Played]:
+    """``played("sqlite")``: a scenario on that database, the same one for all tests of a module."""
+    made: dict[tuple[str, str], Played] = {}
 
-    def get(database: str) -> Played:
-        if database not in made:
-            made[database] = Played(open_theatre(database))
-        return made[database]
+    def get(database: str, scenario: Scenario = EXAMPLE_STORY) -> Played:
+        if (database, scenario.name) not in made:
+            made[database, scenario.name] = Played(open_theatre(database, scenario))
+        return made[database, scenario.name]
 
     return get

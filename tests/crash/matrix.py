@@ -24,7 +24,8 @@ from tests.crash.theatre import Snapshot, Theatre, named
 from syncline.connect.sandbox import Reply, Request
 from syncline.connect.sandbox.faults import Fault, FaultKind
 
-Label = tuple[str, str, str]  # system, method, path
+Label = tuple[str, str, str]  # system, method, path with {id} in the place of a record's id
+_ID = re.compile(r"(?<=/)(?:\d{15,}[.\d]*|[0-9a-f]{8}-[0-9a-f-]{27})(?=/|$)")
 
 #: How each kind of point is called in reports and tallies.
 KINDS = {
@@ -78,6 +79,8 @@ def play(theatre: Theatre, step: str) -> Truth:
     child = theatre.start("sync", commits=str(commits))
     assert child.wait() in (0, 1, 4), child.said
     numbered = list(_numbered(asked))
+    for _ in range(theatre.scenario.carried - 1):
+        theatre.pass_()
     theatre.assert_idle()
     names = theatre.names()
     return Truth(
@@ -136,9 +139,11 @@ def crash(theatre: Theatre, truth: Truth, point: Point) -> bool:
 
 
 def recover_and_check(theatre: Theatre, truth: Truth, where: str, *, later: timedelta = EVERY) -> None:
-    """The next pass of the schedule sets everything right, and the one after it has nothing to do."""
+    """The next pass of the schedule sets everything right, and the one after it has nothing to do; where changes
+    are handed on from system to system, the next ones."""
     theatre.later(later)
-    theatre.pass_()
+    for _ in range(theatre.scenario.carried):
+        theatre.pass_()
     theatre.forget_requests()
     theatre.pass_()
     assert theatre.writes() == 0, f"{where}: the pass after the next wrote again\n{_requests(theatre)}"
@@ -178,7 +183,8 @@ def _kill_unanswered(theatre: Theatre, point: Point) -> bool:
 
 def _lose(theatre: Theatre, point: Point) -> bool:
     system, method, path = point.what
-    fault = Fault(kind=FaultKind.LOSE, method=method, path=re.escape(path) + "$", skip=point.number - 1)
+    pattern = re.escape(path).replace(re.escape("{id}"), "[^/]+") + "$"
+    fault = Fault(kind=FaultKind.LOSE, method=method, path=pattern, skip=point.number - 1)
     theatre.systems[system].sandbox.faults.arm(fault)
     child = theatre.start("sync")
     assert child.wait() in (0, 1, 4), child.said
@@ -200,7 +206,7 @@ def _kill_late(theatre: Theatre, point: Point) -> bool:
 
     def hold(request: Request, fault: Fault | None) -> Reply:
         with lock:
-            label = (system, request.method, request.path)
+            label = (system, request.method, _ID.sub("{id}", request.path))
             seen["requests"] += label == point.what
             held = label == point.what and seen["requests"] == point.number and not arrived.is_set()
         if not held:
@@ -236,7 +242,7 @@ def listen(theatre: Theatre, heard: Any) -> None:
     for name, system in theatre.systems.items():
 
         def listener(template: str, request: Request, reply: Reply, name: str = name) -> None:
-            heard((name, request.method, request.path), request)
+            heard((name, request.method, _ID.sub("{id}", request.path)), request)
 
         system.server.listeners.append(listener)
 

@@ -7,12 +7,39 @@ refused record is tried again; the sign-ins of both systems run out; a new invoi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from tests.support.stage import EXAMPLE, Stage
+from tests.support.stage import EXAMPLE, SYSTEMS, Stage
+
+#: By system and remote module: the field with the id, and the one that people call a record by.
+Names = Mapping[str, Mapping[str, tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """``people``: what they do before the pass."""
+
+    name: str
+    people: Callable[[Stage], None]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A story that can be killed. ``carried``: over how many passes a change is handed on from one system to
+    the last of them; ``keeps``: so many of its points are played in every run of the tests, None for all that
+    fall to one."""
+
+    name: str
+    spec: str
+    systems: Mapping[str, str]
+    names: Names
+    steps: tuple[Step, ...]
+    carried: int = 1
+    keeps: int | None = None
+
 
 #: The example, with deletes that are carried over.
 SPEC = (
@@ -24,8 +51,7 @@ modules:
   invoices: {deletes: {crm: delete, books: void}, limits: {deletes: none}}
 """
 )
-#: By system and remote module: the field with the id, and the one that people call a record by.
-NAMES = {
+NAMES: Names = {
     "crm": {
         "Accounts": ("id", "Account_Name"),
         "Products": ("id", "Product_Code"),
@@ -37,14 +63,6 @@ NAMES = {
         "Invoices": ("InvoiceID", "InvoiceNumber"),
     },
 }
-
-
-@dataclass(frozen=True)
-class Step:
-    """``people``: what they do before the pass."""
-
-    name: str
-    people: Callable[[Stage], None]
 
 
 def _find(stage: Stage, system: str, module: str, name: str) -> str:
@@ -149,3 +167,4 @@ def _leave(stage: Stage) -> None:
 
 
 STEPS = (Step("meet", _meet), Step("edit", _edit), Step("leave", _leave))
+EXAMPLE_STORY = Scenario("example", SPEC, SYSTEMS, NAMES, STEPS)
