@@ -396,7 +396,7 @@ class _Done:
         self._written: list[tuple[Link, list[str], Record | None, Projection | None]] = []
         self._keys: dict[str, Sequence[str]] = {}
         self._operations: list[Operation] = []
-        #: the records that took a value which is still to be carried over
+        #: the records that took a value which is still to be carried over, or say something else since a void
         self.put: list[str] = []
 
     def add(self, operation: Operation, outcome: Outcome) -> None:
@@ -434,7 +434,8 @@ class _Done:
         self._wake.extend(rows)
         self._operations.append(operation)
         carried = _carried(operation)
-        if len(carried) < len(operation.body["fields"]) and record_id is not None:
+        told_anew = kind is WriteKind.VOID and projection is None
+        if record_id is not None and (told_anew or len(carried) < len(operation.body["fields"])):
             self.put.append(record_id)
         self._written.append((link, carried, outcome.record, projection))
 
@@ -489,7 +490,8 @@ class _Done:
             if entry.compared and entry.name in projection.own:
                 link.base[side][entry.name] = projection.own[entry.name]
         self._keys[record.id] = projection.keys
-        back = kind is WriteKind.RESTORE  # what happened to it in the meantime was not followed
+        # what happened to it in the meantime was not followed; a void changes what the document says of itself
+        back = kind is WriteKind.RESTORE or (kind is WriteKind.VOID and not operation.body["alone"])
         live = link.states[side] == "live" and operation.body["alone"]
         if back or (live and self._surprising(link, operation, projection)):
             self._surprises.append((record, projection))

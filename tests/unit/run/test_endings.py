@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.memory import MemoryRemote
 from tests.support.world import SPEC, Pair
 
-from syncline.connect.contract import State
+from syncline.connect.contract import Lock, Record, State
 from syncline.store.database import Database
 
 _PAGE = Path(__file__).parents[3] / "docs" / "spec.md"
@@ -121,3 +123,61 @@ def test_a_voided_record_alone_is_not_created(tmp_path: Path, database: Database
     pair.a.set_state("people", left, State.VOIDED)
     pair.run()
     assert pair.b.rows["people"] == {}
+
+
+STATES = """
+tables:
+  states:
+    rows:
+      open: {a: open, b: OPEN}
+      void: {a: void, b: VOID}
+modules:
+  bills:
+    between: {a: bills, b: bills}
+    match: [{a: title, b: title}]
+    fields:
+      title: {a: title, b: title}
+      state: {a: state, b: state, values: states}
+    deletes: {a: void, b: void}
+    limits: {deletes: none}
+"""
+
+
+class Documents(MemoryRemote):
+    """A remote whose documents say in a field that they are void, and can be revived by that field alone."""
+
+    word = ""
+
+    def record(self, module: str, record: str) -> Record:
+        found = super().record(module, record)
+        if found.state is not State.VOIDED:
+            return found
+        return replace(found, lock=Lock(reason="it is void", editable=frozenset({"state"})))
+
+    def set_state(self, module: str, record: str, state: State) -> None:
+        self.rows[module][record]["state"] = self.word
+        super().set_state(module, record, state)
+
+
+@pytest.mark.parametrize("returns_stored", [True, False], ids=["the whole record", "an id and a version"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_void_that_was_carried_over_is_not_written_once_more(
+    tmp_path: Path, database: Database, side: int, returns_stored: bool
+) -> None:
+    spec = SPEC.split("modules:")[0] + STATES
+    able = {"returns_stored": returns_stored}
+    pair = Pair(tmp_path, database, spec, a=able, b=able)
+    pair.a.__class__ = pair.b.__class__ = Documents
+    pair.a.word, pair.b.word = "void", "VOID"  # type: ignore[attr-defined]
+    pair.a.person("bills", title="1", state="open")
+    pair.run()
+    ends = [pair.a, pair.b]
+    (gone,) = ends[side].rows["bills"]
+    ends[side].set_state("bills", gone, State.VOIDED)
+    ends[1 - side].calls.clear()
+    totals = pair.run().modules["bills"]
+    assert [call for call in ends[1 - side].calls if call[0] == "write"] == [("write", "bills", 1)]
+    assert (totals["locked"], totals["failed"]) == (0, 0)
+    assert pair.run().modules["bills"]["locked"] == 0
+    (other,) = ends[1 - side].rows["bills"].values()
+    assert other["state"] == ends[1 - side].word  # type: ignore[attr-defined]
