@@ -275,11 +275,11 @@ def _unless_emptied(entry: MapEntry, edits: tuple[Edit, Edit], verdict: Verdict)
 def _within_states(entry: MapEntry, edits: tuple[Edit, Edit], verdict: Verdict) -> Verdict:
     """The verdict, unless it asks an end for a state that does not follow the one it is in. Where the map is
     enforced, the end with the states is believed: the other one is put back to what it says."""
-    keeper = next(
-        (s for s in Side if (end := entry.ends[s].field) is not None and end.moves is not None), None
-    )
-    if keeper is None or verdict.outcome is Outcome.KEEP:
+    keepers = [s for s in Side if (end := entry.ends[s].field) is not None and end.moves is not None]
+    if not keepers or verdict.outcome is Outcome.KEEP:
         return verdict
+    # Where both ends have states, those of the end that is written to decide.
+    keeper = next((s for s in keepers if verdict.outcome is _TO[s]), keepers[0])
     kept, other = edits[keeper], edits[keeper.other]
     why = ""
     if verdict.outcome is _TO[keeper]:

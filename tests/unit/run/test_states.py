@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -155,3 +156,27 @@ def test_a_voided_document_alone_is_shown_to_a_crm_and_never_made_in_a_ledger(ma
     pair.a.set_state("bills", lone, State.VOIDED)
     pair.run()
     assert all(row["title"] != "Lone" for row in pair.b.rows["bills"].values())
+
+
+@pytest.mark.parametrize("told", [0, 1], ids=["told by the left end", "told by the right end"])
+def test_of_two_ledgers_the_one_that_is_written_to_decides_what_follows(
+    tmp_path: Path, database: Database, told: int
+) -> None:
+    states = Field(name="phase", type=FieldType.CHOICE, choices=tuple(MOVES), moves=MOVES)
+    free = {state: tuple(set(MOVES) - {state}) for state in MOVES}
+    strict = [replace(states, moves=free), states][:: -1 if told else 1]
+    spec = SPEC.split("        to:")[0]
+    with mock.patch.object(world, "BILL_FIELDS", (*world.BILL_FIELDS, strict[0])):
+        pair = Pair(tmp_path, database, spec)
+    with mock.patch.object(world, "BILL_FIELDS", (*world.BILL_FIELDS, strict[1])):
+        pair.b = Pair(tmp_path, database, spec).b
+    ends = [pair.a, pair.b]
+    source, target = ends[told], ends[1 - told]
+    record = source.person("bills", title="One", phase="DRAFT")
+    pair.run()
+    (other,) = target.rows["bills"]
+    source.person("bills", record, phase="VOIDED")
+    target.calls.clear()
+    assert pair.run().modules["bills"]["locked"] == 1
+    assert [call for call in target.calls if call[0] == "write"] == []
+    assert target.rows["bills"][other]["phase"] == "DRAFT"
