@@ -29,8 +29,7 @@ class Step:
 @dataclass(frozen=True)
 class Scenario:
     """A story that can be killed. ``carried``: over how many passes a change is handed on from one system to
-    the last of them; ``keeps``: so many of its points are played in every run of the tests, None for all that
-    fall to one."""
+    the last of them."""
 
     name: str
     spec: str
@@ -38,7 +37,6 @@ class Scenario:
     names: Names
     steps: tuple[Step, ...]
     carried: int = 1
-    keeps: int | None = None
 
 
 #: The example, with deletes that are carried over.

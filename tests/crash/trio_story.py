@@ -1,8 +1,8 @@
 """The story of three systems that is killed everywhere: documents with their states, people, price lists.
 
 Customers, their people, products and price lists are shared by the CRM and the billing; customers, vendors,
-people, products and all documents by the billing and the ledger. In each module records are created, updated and
-ended at either end, and what the CRM types travels through the billing to the ledger.
+people, products and all documents by the billing and the ledger. In each module records are created, updated
+and ended at either end, and what the CRM types travels through the billing to the ledger.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _meet(stage: Stage) -> None:
         if kind == "customer":
             persons.append({**persons[0], "first_name": "Bob", "email": f"bob@{name[:3].lower()}.test"})
         persons[0]["is_primary_contact"] = True  # type: ignore[assignment]
-        told = {"contact_name": name, "contact_type": kind, "contact_persons": persons}
+        told = {"contact_name": name, "company_name": name, "contact_type": kind, "contact_persons": persons}
         parties[name] = act(stage, "billing", "create", "contacts", **told)["contact_id"]
     for sku in ("P-SHARED", "P-BILL"):
         name = "Shared thing" if sku == "P-SHARED" else "Billing thing"
@@ -148,22 +148,27 @@ def _meet(stage: Stage) -> None:
     open_ = {"DueDate": _DUE, "Status": "AUTHORISED"}
     for number in ("INV-L", "INV-LV"):
         act(stage, "ledger", "create", "Invoices", **sale, **open_, InvoiceNumber=number)
-    act(stage, "ledger", "create", "Quotes", **sale, QuoteNumber="QU-L", ExpiryDate=_DUE)
+    act(stage, "ledger", "create", "Quotes", **sale, QuoteNumber="QU-L", ExpiryDate=_DUE, Status="SENT")
     for number in ("B-L", "B-LV"):
         act(stage, "ledger", "create", "Bills", **purchase, **open_, InvoiceNumber=number)
     act(stage, "ledger", "create", "PurchaseOrders", **purchase, PurchaseOrderNumber="PO-L")
     lines = _ledger_lines("P-LEDG", price=5)
     told = {**sale, "LineItems": lines, "Status": "AUTHORISED", "CreditNoteNumber": "CN-L"}
     note = act(stage, "ledger", "create", "CreditNotes", **told)
+    act(stage, "ledger", "create", "CreditNotes", **{**told, "CreditNoteNumber": "CN-LV"})
     invoice = find(stage, "ledger", "Invoices", InvoiceNumber="INV-L")["InvoiceID"]
     told = {"Invoice": {"InvoiceID": invoice}, "Amount": 3, "Date": _DAY}
     act(stage, "ledger", "allocate", "CreditNotes", note["CreditNoteID"], **told)
 
 
-def _edit(stage: Stage) -> None:
-    """Both ends of everything are edited, and what is new names what is new."""
+def _change(stage: Stage) -> None:
+    """Both ends of everything are edited, some of it ends, and what is new names what is new."""
     stage.later(timedelta(hours=2))
+    _edit(stage)
+    _end(stage)
 
+
+def _edit(stage: Stage) -> None:
     def edit(system: str, module: str, name: str, **values: Any) -> None:
         id_field, label = NAMES[system][module]
         found = find(stage, system, module, **{label: name})
@@ -189,7 +194,6 @@ def _edit(stage: Stage) -> None:
     edit("ledger", "Invoices", "INV-B", Reference="R-4")
     edit("billing", "bills", "B-L", due_date="2031-12-24")
     edit("ledger", "Bills", "B-B", DueDate="2031-12-25")
-    edit("billing", "purchaseorders", "PO-L", delivery_date="2031-12-26")
     edit("ledger", "PurchaseOrders", "PO-B", Reference="R-5")
     note = find(stage, "billing", "creditnotes", creditnote_number="CN-L")
     invoice = find(stage, "billing", "invoices", invoice_number="INV-L")["invoice_id"]
@@ -200,9 +204,8 @@ def _edit(stage: Stage) -> None:
     act(stage, "billing", "create", "invoices", **told, invoice_number="INV-LATE")
 
 
-def _leave(stage: Stage) -> None:
+def _end(stage: Stage) -> None:
     """Records end in every module: void, declined, cancelled, archived, deleted."""
-    stage.later(timedelta(minutes=3))
 
     def end(system: str, action: str, module: str, name: str, **values: Any) -> None:
         id_field, label = NAMES[system][module]
@@ -213,14 +216,14 @@ def _leave(stage: Stage) -> None:
     end("ledger", "delete", "Invoices", "INV-LV")
     end("billing", "void", "bills", "B-BV")
     end("ledger", "delete", "Bills", "B-LV")
+    end("ledger", "delete", "CreditNotes", "CN-LV")
     end("billing", "mark", "estimates", "QU-L", status="declined")
     end("billing", "mark", "purchaseorders", "PO-L", status="cancelled")
-    end("ledger", "delete", "PurchaseOrders", "PO-B")
     end("billing", "archive", "contacts", "Leaving Co")
     end("crm", "delete", "Contacts", "ann@sha.test")
-    end("billing", "delete", "contactpersons", "bob@bil.test")
+    end("billing", "delete", "contactpersons", "bob@sha.test")
     end("crm", "delete", "Price_Books", "Leaving list")
 
 
-STEPS = (Step("meet", _meet), Step("edit", _edit), Step("leave", _leave))
-TRIO_STORY = Scenario("trio", SPEC, SYSTEMS, NAMES, STEPS, carried=2, keeps=2)
+STEPS = (Step("meet", _meet), Step("change", _change))
+TRIO_STORY = Scenario("trio", SPEC, SYSTEMS, NAMES, STEPS, carried=2)

@@ -105,6 +105,11 @@ def nesting_of(catalogue: Catalogue, end: End) -> Nesting | None:
     return Nesting(module, parent, here, end.items or _NO_RULE)
 
 
+def is_item(module: RemoteModule) -> bool:
+    """Whether the records of a remote module are the items of a list, which have no state of their own."""
+    return "." in module.name and module.field(PARENT) is not None
+
+
 def parent_of(item: str) -> str:
     """The id of the record that an item is in."""
     return item.partition("/")[0]

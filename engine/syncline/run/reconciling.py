@@ -29,6 +29,7 @@ from syncline import exactjson
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import FILTER_FAULT, RENDERED, MapEntry, Side
+from syncline.mapping.nesting import is_item
 from syncline.reconcile.ending import ENDED, TOLD, Answer, answer_to
 from syncline.reconcile.match import Candidate, match_group
 from syncline.reconcile.merge import (
@@ -500,8 +501,8 @@ class _Batch:
                 continue
             rule = scope.module.deletes.get(scope.ends[side.other].system, DeleteRule.IGNORE)
             answer = answer_to(now, rule)
-            if answer is Answer.NOTHING:
-                continue
+            if answer is Answer.NOTHING or (now == "archived" and is_item(scope.ends[side].remote)):
+                continue  # an item rests with the record it is in, which still holds it and may come back
             if answer is Answer.UNLINK:
                 self._unlink(pair, side.other)
                 return True

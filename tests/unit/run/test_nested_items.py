@@ -204,9 +204,11 @@ def test_a_lost_answer_makes_nobody_twice(tmp_path: Path, database: Database, sp
     quiet(pair)
 
 
-def test_an_archived_company_takes_nobody_along(tmp_path: Path, database: Database) -> None:
-    """Its persons are archived with it, and come back with it."""
-    pair = make(tmp_path, database, STAFF.replace("{a: delete, b: delete}", "{a: ignore, b: ignore}"))
+@pytest.mark.parametrize("rule", ["ignore", "archive", "delete", "unlink"])
+def test_an_archived_company_takes_nobody_along(tmp_path: Path, database: Database, rule: str) -> None:
+    """Its persons rest with it, and come back with it."""
+    spec = STAFF.replace("{a: delete, b: delete}", f"{{a: {rule}, b: ignore}}")
+    pair = make(tmp_path, database, spec)
     left, right = company(pair)
     ann = pair.a.person("contacts", name="Ann", email="ann@x.y", of=left)
     pair.run()
@@ -217,3 +219,4 @@ def test_an_archived_company_takes_nobody_along(tmp_path: Path, database: Databa
     pair.run()
     quiet(pair)
     assert list(pair.a.rows["contacts"]) == [ann]
+    assert pair.a.meta["contacts"][ann]["state"] is State.LIVE
