@@ -34,7 +34,7 @@ from syncline.store.lease import Leases
 _STAMPS = re.compile(
     r"UpdatedDateUTC.*|.*_Time|Created_By|Modified_By|Owner|Invoice_Number|Sequence_Number|HasErrors|Payments"
     r"|.*_time|line_item_id|pricebook_item_id|creditnote_invoice_id|AllocationID|payment_number"
-    r"|contact_person_id"
+    r"|contact_person_id|primary_contact_id"
 )
 
 

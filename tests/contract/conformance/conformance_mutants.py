@@ -707,6 +707,26 @@ class RestoresNothing(DoesNothing):
     kinds = (WriteKind.RESTORE,)
 
 
+@mutant("void", needs=can(void=True))
+class VoidsNothing(DoesNothing):
+    kinds = (WriteKind.VOID,)
+
+
+@mutant("void", needs=can(void=True))
+class ForgetsVoids(Wrapped):
+    """Voids, and then tells the document as one that counts."""
+
+    def read_ids(self, module: str, ids: Sequence[str], fields: frozenset[str]) -> Sequence[Record]:
+        found = self.inner.read_ids(module, ids, fields)
+        return [replace(r, state=State.LIVE) if r.state is State.VOIDED else r for r in found]
+
+
+@mutant("void", needs=can(void=True))
+class TellsVoidedAsDeleted(Paging):
+    def change(self, place: int, records: list[Record]) -> list[Record]:
+        return [replace(r, state=State.DELETED) if r.state is State.VOIDED else r for r in records]
+
+
 @mutant("delete", needs=can(delete=True))
 class DeletesNothing(DoesNothing):
     kinds = (WriteKind.DELETE,)

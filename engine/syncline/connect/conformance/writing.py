@@ -400,6 +400,75 @@ def check_archive(case: Case) -> None:
 
 
 @WRITING.promise(
+    "void",
+    "Where that is declared, a document that counts can be voided: it stays, is told as voided, and nothing"
+    " else ends.",
+    world=World.SMALL,
+    by_module=True,
+)
+def check_void(case: Case) -> None:
+    """What never counted may be ended in whatever way the remote has, and what the remote refuses to void (it
+    was paid) stays as it was."""
+    module, bench = case.module, case.bench
+    if not module.capabilities.void:
+        raise NotApplicable("its records cannot be voided")
+    documents = _documents(case)
+    if not documents:
+        raise NotApplicable("there is no document to void")
+    bystander = next((r for r in case.samples.known(module) if r.id not in documents), None)
+    voided, cursor = 0, bench.read(module)[1]
+    for document in documents:
+        bench.advance(_A_WHILE_S)
+        before = bench.read_one(module, document)
+        outcome = bench.session.write(module.name, [case.samples.write(WriteKind.VOID, record=before)])[0]
+        after = bench.read_one(module, document)
+        state = State.DELETED if after is None else after.state
+        if outcome.kind is not OutcomeKind.DONE:
+            kept = before is not None and after is not None and state is before.state
+            expect(kept, "a document whose void is refused to stay", f"it is {state.value}")
+            continue
+        expect(
+            state in (State.VOIDED, State.DELETED), "a void that is done to end it", f"it is {state.value}"
+        )
+        if state is State.VOIDED and before is not None and after is not None:
+            voided += 1
+            lost = [n for n, value in before.values.items() if value and n not in after.values]
+            expect(not lost, "a voided document to tell its values", f"{', '.join(lost[:3])} are missing")
+    if not voided:
+        raise NotApplicable("no document that counts could be found or made")
+    if bystander is not None:
+        now = bench.read_one(module, bystander.id)
+        expect(now is not None and now.state is State.LIVE, "other documents to stay", "another one ended")
+    if module.capabilities.incremental:
+        delivered = {record.id: record.state for record in bench.read(module, cursor)[0]}
+        found = list(delivered.values()).count(State.VOIDED)
+        expect(found >= voided, f"{voided} to be delivered as voided", f"{found} were")
+
+
+def _documents(case: Case) -> list[str]:
+    """The ids of documents in different states: those that the sandbox holds, a new one, and new ones that a
+    write has brought to each state that may follow."""
+    module, samples = case.module, case.samples
+    states = [field for field in module.fields if field.moves is not None]
+    different = {
+        tuple(record.values.get(f.name) for f in states): record.id for record in samples.known(module)
+    }
+    found = list(different.values())[:4]
+    if not module.capabilities.create_batch:
+        return found
+    new = samples.make(module)
+    found.append(new.id)
+    for field in states:
+        for state in (field.moves or {}).get(str(new.values.get(field.name)), ())[:3]:
+            record = case.bench.read_one(module, samples.make(module).id)
+            write = samples.write(WriteKind.UPDATE, values={field.name: state}, record=record)
+            outcome = case.bench.session.write(module.name, [write])[0]
+            if record is not None and outcome.kind is OutcomeKind.DONE:
+                found.append(record.id)
+    return found
+
+
+@WRITING.promise(
     "delete", "Records can be deleted where that is declared.", world=World.SMALL, by_module=True
 )
 def check_delete(case: Case) -> None:
