@@ -38,7 +38,10 @@ systems:
     client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
 modules:
   companies: {limits: {deletes: none}}
-  vendors: {limits: {deletes: none}}
+  # Who is a supplier follows from bills, without a word of the contact itself: here the name tells as well.
+  vendors:
+    where: {ledger: "{{ record.IsSupplier or 'Mill' in record.Name }}"}
+    limits: {deletes: none}
   people: {limits: {deletes: none}}
   invoices: {limits: {deletes: none}}
   bills: {limits: {deletes: none}}

@@ -412,10 +412,17 @@ class _Batch:
 
     # a linked pair
 
+    def _shared_with_one_under_way(self, link: Link) -> bool:
+        """Whether another module's write may still reach one of these records. It may tell the remote again
+        what it held then, and so what we write now would be lost."""
+        ends = zip(self.scope.ends, link.ids, strict=True)
+        ours = {(end.system, end.remote.name, record) for end, record in ends}
+        return any(not ours.isdisjoint(other.under_way) for other in self.scope.scopes.values())
+
     def _decide_pair(self, pair: _Pair) -> None:
         link = pair.link
         rows = [row for row in pair.rows if row is not None]
-        if link.id in self.scope.in_flight:
+        if link.id in self.scope.in_flight or self._shared_with_one_under_way(link):
             self._rest(rows, "waiting", "a write that was not answered may still be carried out")
             return
         before = list(link.states)

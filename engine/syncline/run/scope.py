@@ -96,7 +96,8 @@ class Scope:
     what the remotes' fields no longer let it do.
 
     ``unanswered``: the operations of this pass whose answer was lost, and how; ``in_flight``: the links with
-    a write that may still be carried out: they are left alone.
+    a write that may still be carried out: they are left alone; ``under_way``: the records that such a write
+    would change (system, remote module, id), which modules that share the end leave alone as well.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Scope:
         self.check = check
         self.unanswered: dict[int, str] = {}
         self.in_flight: set[int] = set()
+        self.under_way: set[tuple[str, str, str]] = set()
         self.totals = Totals()
         #: both ends are read whole, whatever the cursors say, and what is missing is looked up
         self.full = False

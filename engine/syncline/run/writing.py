@@ -89,6 +89,7 @@ def recover(scope: Scope) -> None:
     with scope.database.read() as db:
         sent = scope.ledger.operations(db, "sent")
     scope.in_flight.clear()
+    scope.under_way.clear()
     for side in Side:
         creates = [op for op in sent if op.side == side and op.kind == WriteKind.CREATE]
         batch = _batch_size(scope, side, WriteKind.CREATE)
@@ -206,6 +207,11 @@ def _no_longer_under_way(
         if op.id not in scope.unanswered and (op.sent_at is None or asked_at - op.sent_at >= LATE)
     ]
     scope.in_flight.update({op.link for op in operations} - {op.link for op in over})
+    ended = {op.id for op in over}
+    for op in operations:
+        if op.record is not None and op.id not in ended:
+            end = scope.ends[op.side]
+            scope.under_way.add((end.system, end.remote.name, op.record))
     return over
 
 
