@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from tests.support.effort import cases
+from tests.support.ledgers import LEDGERS, ledger_document
 from tests.support.questions import live, named
 from tests.support.stage import Stage
 from tests.support.tally import Tally
@@ -149,3 +151,32 @@ if os.environ.get("SYNCLINE_TEST_KILL"):
 from syncline.cli.main import main
 main(sys.argv[1:])
 """
+
+
+#: By module of Xero: where Zoho Books takes such a record, and the field that its number lies in.
+DOCUMENTS = {
+    "Invoices": ("invoices", "invoice_number"),
+    "Bills": ("bills", "bill_number"),
+    "Quotes": ("estimates", "estimate_number"),
+    "PurchaseOrders": ("purchaseorders", "purchaseorder_number"),
+    "CreditNotes": ("creditnotes", "creditnote_number"),
+}
+
+
+@pytest.mark.parametrize("module", cases(["Invoices"], [name for name in DOCUMENTS if name != "Invoices"]))
+def test_a_document_whose_answer_is_lost_is_found_again_in_a_second_ledger(
+    stages: Callable[..., Stage], module: str, tally: Tally
+) -> None:
+    """Zoho Books knows no key that makes a create safe to repeat, and numbers documents unless told."""
+    stage = stages(**LEDGERS)
+    ledger_document(stage, module, "D-1")
+    kind, number = DOCUMENTS[module]
+    fault = Fault(kind=FaultKind.LOSE, method="POST", path=f"/books/v3/{kind}$", times=20)
+    stage.systems["billing"].sandbox.faults.arm(fault)
+    stage.sync(code=None)
+    stage.systems["billing"].sandbox.faults.clear()
+    tally("lost answers to a create")
+    stage.later(timedelta(minutes=3))
+    stage.sync()
+    assert [row[number] for row in stage.systems["billing"].records(kind)] == ["D-1"]
+    stage.assert_idle(passes=2)

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 from tests.support.effort import effort
+from tests.support.ledgers import LEDGERS, billed, ledger_document
 from tests.support.stage import Stage
 from tests.support.tally import Tally
 
 from syncline.connect.budget import KEPT_SHARE
-from syncline.connect.sandbox import Reply, Request
+from syncline.connect.sandbox import Fault, FaultKind, Reply, Request
 
 
 @pytest.fixture
@@ -103,3 +104,23 @@ def test_a_day_used_up_is_gone_on_with_the_next(
         row["Account_Name"] for row in made
     )
     stage.assert_idle()
+
+
+@pytest.mark.parametrize("kind", ["minute", "concurrency", "day"])
+def test_each_limit_of_a_second_ledger_is_met_in_its_own_way(stages: Callable[..., Stage], kind: str) -> None:
+    """Zoho Books answers 429 for three reasons: two are waited out, the third is told and ends the pass."""
+    stage = stages(**LEDGERS)
+    ledger_document(stage, "Invoices", "L-1")
+    fault = Fault(
+        kind=FaultKind.REMOTE, name=kind, path="/books/v3/contacts$", times=20 if kind == "day" else 1
+    )
+    stage.systems["billing"].sandbox.faults.arm(fault)
+    told = stage.sync(code=None)
+    stage.systems["billing"].sandbox.faults.clear()
+    if kind == "day":
+        assert any("day" in why for why in told["problems"].values()), told["problems"]
+        stage.later(timedelta(days=1, minutes=1))
+        stage.sync()
+    else:
+        assert told["problems"] == {}
+    assert billed(stage, "L-1")["status"] == "draft"

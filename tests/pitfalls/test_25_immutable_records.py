@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from tests.support.business import (
@@ -13,7 +14,9 @@ from tests.support.business import (
     open_business,
     told,
 )
+from tests.support.ledgers import DUE, LEDGERS, billed, ledger_document
 from tests.support.stage import Stage
+from tests.support.trio import act
 from tests.support.wire import tapped
 
 #: The states of an invoice, and which of two edits (of its due date, of its lines) the books still take.
@@ -99,4 +102,22 @@ def test_an_edit_that_waited_is_written_when_its_document_opens(stage: Stage) ->
     closed = book_entry(stage, "closed")
     assert (closed["DueDate"], closed["LineItems"][0]["Quantity"]) == ("2099-07-31", 5)
     assert outcome["modules"]["invoices"]["locked"] == 0
+    stage.assert_idle(passes=2)
+
+
+def test_what_a_second_ledger_has_closed_is_not_edited_from_the_first(stages: Callable[..., Stage]) -> None:
+    """A paid invoice of Zoho Books keeps its day, and one that is void there is left as it is."""
+    stage = stages(**LEDGERS)
+    ids = {
+        number: ledger_document(stage, "Invoices", number, DueDate=DUE, Status="AUTHORISED")
+        for number in ("PAID", "VOID")
+    }
+    stage.sync()
+    act(stage, "billing", "pay", "invoices", billed(stage, "PAID")["invoice_id"])
+    act(stage, "billing", "void", "invoices", billed(stage, "VOID")["invoice_id"])
+    stage.sync(code=None)
+    act(stage, "ledger", "update", "Invoices", ids["PAID"], DueDate="2099-07-01")
+    before = {number: billed(stage, number) for number in ids}
+    stage.sync(code=None)
+    assert {number: billed(stage, number) for number in ids} == before
     stage.assert_idle(passes=2)

@@ -14,7 +14,9 @@ from tests.support.business import (
     open_business,
 )
 from tests.support.effort import LONG
+from tests.support.ledgers import DUE, LEDGERS, billed, ledger_document
 from tests.support.stage import Stage
+from tests.support.trio import find
 from tests.support.wire import tapped
 
 
@@ -90,3 +92,16 @@ def test_a_workflow_runs_only_when_the_spec_declares_it(stages: Callable[..., St
     stage.books.act("create", "Contacts", None, {"Name": "Harbour Bakery"})
     stage.sync()
     assert set_off(stage) == ({"workflow": 1, "cadences": 1} if declared else {})
+
+
+def test_a_second_ledger_mails_nobody_and_keeps_the_numbers_it_is_given(stages: Callable[..., Stage]) -> None:
+    """Approved in Xero is sent in Zoho Books, where that word alone must not reach a customer."""
+    stage = stages(**LEDGERS)
+    ledger_document(stage, "Invoices", "OLD-7", DueDate=DUE, Status="AUTHORISED")
+    ledger_document(stage, "Quotes", "QU-7", Status="SENT")
+    ledger_document(stage, "CreditNotes", "CN-7", Status="AUTHORISED")
+    stage.sync()
+    assert billed(stage, "OLD-7")["status"] == "sent"
+    find(stage, "billing", "estimates", estimate_number="QU-7")
+    find(stage, "billing", "creditnotes", creditnote_number="CN-7")
+    assert sum(stage.systems["billing"].sandbox.effects.values()) == 0

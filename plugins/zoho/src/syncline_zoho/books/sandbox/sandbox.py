@@ -132,7 +132,7 @@ class ZohoBooksSandbox(Sandbox):
             return reply
         ledger = self._ledger(request) or self.org.ledger
         headers = self._gate.headers(ledger, str(self.switches["plan"]))
-        return replace(reply, headers={**reply.headers, **headers})
+        return replace(reply, headers={**headers, **reply.headers})  # a fault tells its own
 
     def _ledger(self, request: Request) -> Ledger | None:
         found = self.organisations.get(request.one("organization_id") or "")
