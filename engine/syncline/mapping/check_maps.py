@@ -73,10 +73,12 @@ class MapChecks:
             self._check_key(rule.right, 1)
         self._check_reckoning()
         void = self.module.reconcile.void if self.module.reconcile else {}
+        names = ("record", "record_id", "today")
         for wheres in (self.module.where, self.module.recheck, void):
             for system, expression in wheres.items():
-                names = ("record", "record_id", "today")
                 self._check_expression(expression, self._side(system), self.remotes, only=names)
+        for system, expression in self.module.creates.items():
+            self._check_expression(expression, 1 - self._side(system), self.remotes, only=names)
         return self._found
 
     def _check_reckoning(self) -> None:
@@ -134,6 +136,9 @@ class MapChecks:
             computed = (fmap.left, fmap.right)[source] is None
             allowed = ["value"] * (not computed) + ["record", "record_id", "today"] + ["parent"] * bool(label)
             self._check_expression(expression, source, remotes, only=allowed, parents=bool(label))
+        for system, expression in fmap.taken.items():
+            allowed = ["value", "record", "record_id", "today"]
+            self._check_expression(expression, 1 - self._side(system), remotes, only=allowed)
         left, right = ends.field(0), ends.field(1)
         states = any(end is not None and end.moves is not None for end in (left, right))
         if fmap.enforce and fmap.direction is Direction.BOTH and not states and None not in remotes:

@@ -25,6 +25,10 @@ from syncline.spec.model import Direction, FieldMap, Module
 ITEM_ID = "#"
 #: The ending of the name under which a transform that reads the whole record is remembered.
 RENDERED = ">"
+#: The ending of the name under which is remembered what is stored where the value is taken.
+TAKEN = "?"
+#: The name under which a record's own values tell whether it is created at the other end, where the spec says.
+CREATES = "(creates)"
 #: Longer keys of match rules are kept by a digest: PostgreSQL's indexes take 2.7 kB.
 MAX_KEY = 200
 #: The name under which a failing ``where`` stands among the faults, where no map can be called so.
@@ -228,6 +232,14 @@ class _SideMap:
         late = [entry for entry in outgoing if entry.name not in early]
         self.joint = _Joint(late, side, expressions)
         where, recheck = module.where.get(system), module.recheck.get(system)
+        target = (module.left, module.right)[side.other].system
+        creates = module.creates.get(target)
+        self.creates = expressions.compile(creates.source) if creates else None
+        self.taken = [
+            (entry.name, entry.ends[side], expressions.compile(entry.map.taken[target].source))
+            for entry in outgoing
+            if target in entry.map.taken
+        ]
         self.where = expressions.compile(where.source) if where else None
         self.recheck = expressions.compile(recheck.source) if recheck else None
         self.rules = []
@@ -236,7 +248,7 @@ class _SideMap:
             filters = [expressions.filter(name) for name in key.filters]
             self.rules.append((parse_path(key.path), filters))
         self.key_getters = [(path.getter(), filters) for path, filters in self.rules]
-        sources = [expression.source for expression in (where, recheck) if expression]
+        sources = [expression.source for expression in (where, recheck, creates) if expression]
         self.wanted = self._wanted(module_map, expressions, sources)
 
     def _wanted(self, module_map: ModuleMap, expressions: Expressions, sources: list[str]) -> frozenset[str]:
@@ -246,6 +258,7 @@ class _SideMap:
         read = [(source, "record") for source in sources]
         for entry in module_map.entries:
             read += [(entry.map.to[target].source, "record")] if target in entry.map.to else []
+            read += [(entry.map.taken[target].source, "record")] if target in entry.map.taken else []
             # Inside a list ``record`` is the item, which comes whole; ``parent`` is the record.
             inner = (entry.map.each or {}).values()
             read += [(fmap.to[target].source, "parent") for fmap in inner if target in fmap.to]
@@ -282,7 +295,8 @@ class _SideMap:
         for entry in self.lists:
             _project_list(entry, self.side, values, absent, result)
         names = None
-        if self.rendered or self.where is not None or self.recheck is not None:
+        asked = self.where is not None or self.recheck is not None or self.creates is not None
+        if self.rendered or self.taken or asked:
             whole = View(values, self.known)
             names = {"record": whole, "record_id": record.id, "today": today, "value": None}
             self._project_expressions(record, names, result)
@@ -312,6 +326,14 @@ class _SideMap:
                 result.own[seen] = rendering(result.own.get(name), names)
             except ValueError as error:
                 result.faults[name] = str(error)
+        for name, end, instead in self.taken if live else ():
+            self._project_taken(name, end, instead, names, result)
+        if self.creates is not None and live:
+            try:
+                wanted = self.creates(names)
+                result.own[CREATES] = None if wanted is None else bool(wanted)
+            except ExpressionError as error:
+                result.faults[CREATES] = error.message
         if self.where is not None and live:
             try:
                 result.in_scope = bool(self.where(names))
@@ -323,6 +345,18 @@ class _SideMap:
                 result.recheck = str(day)[:10] if day else None
             except ExpressionError as error:
                 result.faults["(recheck)"] = error.message
+
+    def _project_taken(
+        self, name: str, end: EndMap, instead: Compiled, names: dict[str, Any], result: Projection
+    ) -> None:
+        """What is stored where another record holds the value; nothing where that cannot be stored either."""
+        if result.own.get(name) is None or name in result.faults:
+            return
+        try:
+            value = instead({**names, "value": end.carry(result.own[name], dict(names))})
+            result.own[name + TAKEN] = value if end.finish is None else end.finish(value)
+        except ValueError:
+            return
 
     def render(self, seen: Seen) -> None:
         own, out, faults = seen.own, seen.out, seen.faults

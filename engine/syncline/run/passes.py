@@ -71,6 +71,7 @@ def run_prepared(
     for _ in range(MAX_ROUNDS):
         for scope in alive:
             _catch(scope, result, partial(reconcile_scope, scope, scope.database.write))
+        _decide_needed(alive, result)
         alive = _without_failed(alive, result)
         if reason := _stop(alive):
             result.status, result.problems = "stopped", {**result.problems, **reason}
@@ -152,6 +153,34 @@ def reconcile_scope(scope: Scope, transaction: Callable[[], AbstractContextManag
         gone = read_records(scope, side, records)
         if gone:
             mark_gone(scope, side, gone)
+
+
+def wake_needed(scopes: Sequence[Scope], db: Connection) -> bool:
+    """Take up the records that others wait for and that would otherwise only be matched, with those that wait
+    for them; each once in a pass. Whether there are any."""
+    by_name, found = {scope.name: scope for scope in scopes}, False
+    for scope in scopes:
+        for (module, side, record), waiting in scope.missed.items():
+            there = by_name.get(module)
+            if there is None or (side, record) in there.needed:
+                continue
+            there.needed.add((side, record))
+            if there.ledger.wake_resting(db, [(side, record)], "parked"):
+                scope.ledger.wake_resting(db, waiting, "waiting")
+                found = True
+        scope.missed.clear()
+    return found
+
+
+def _decide_needed(scopes: Sequence[Scope], result: PassResult) -> None:
+    if not any(scope.missed for scope in scopes):
+        return
+    with scopes[0].database.write() as db:
+        for scope in scopes:
+            scope.fence(db)
+        found = wake_needed(scopes, db)
+    for scope in scopes if found else ():
+        _catch(scope, result, partial(reconcile_scope, scope, scope.database.write))
 
 
 def _stop(scopes: Sequence[Scope]) -> dict[str, str]:
@@ -274,6 +303,11 @@ def rehearsal(scopes: Sequence[Scope]) -> Iterator[Connection]:
             totals, scope.totals = scope.totals, Totals()
             reconcile(scope, lambda: nullcontext(db))
             scope.totals = totals
+        if wake_needed(scopes, db):
+            for scope in scopes:
+                totals, scope.totals = scope.totals, Totals()
+                reconcile(scope, lambda: nullcontext(db))
+                scope.totals = totals
         yield db
         raise _Undo
 

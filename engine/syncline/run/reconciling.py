@@ -28,7 +28,7 @@ from sqlalchemy.engine import Connection
 from syncline import exactjson
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
-from syncline.mapping.module import FILTER_FAULT, RENDERED, MapEntry, Side
+from syncline.mapping.module import CREATES, FILTER_FAULT, RENDERED, MapEntry, Side
 from syncline.mapping.nesting import is_item
 from syncline.reconcile.ending import ENDED, TOLD, Answer, answer_to
 from syncline.reconcile.match import Candidate, match_group
@@ -321,8 +321,11 @@ class _Batch:
 
     def _decide_alone(self, row: Staged) -> None:
         scope, side = self.scope, Side(row.side)
+        self._references.unlinked.clear()
         self._withdrawn += [(kind, f"{row.side}:{row.record}") for kind in ("ambiguous", "taken")]
-        why = self._no_create(row, side) or self._kept_elsewhere(row, side)
+        why = self._no_create(row, side)
+        if why is None and (row.side, row.record) not in scope.needed:
+            why = self._only_matched(row, side)
         if why is not None:
             self._rest([row], "parked", why)
             return
@@ -340,7 +343,7 @@ class _Batch:
             self._refuse([row], "; ".join(f"{name}: {why}" for name, why in faults.items()))
             return
         if waits:
-            self._rest([row], "waiting", waits[0])
+            self._wait([row], waits[0])
             return
         self._create(row, side, values)
 
@@ -367,6 +370,13 @@ class _Batch:
             and ((shown := entry.ends[side.other].field) is None or shown.moves is None)
             for entry in self.scope.maps.entries
         )
+
+    def _only_matched(self, row: Staged, side: Side) -> str | None:
+        """Why the spec leaves a record uncreated as long as no other refers to it."""
+        told = row.own.get(CREATES)
+        if told is False:
+            return f"it is matched, and not created in {self.scope.ends[side.other].system} before it is needed"
+        return None if told else self._kept_elsewhere(row, side)
 
     def _kept_elsewhere(self, row: Staged, side: Side) -> str | None:
         """Whether the module that this one yields to has the record."""
@@ -421,6 +431,7 @@ class _Batch:
 
     def _decide_pair(self, pair: _Pair) -> None:
         link = pair.link
+        self._references.unlinked.clear()
         rows = [row for row in pair.rows if row is not None]
         if link.id in self.scope.in_flight or self._shared_with_one_under_way(link):
             self._rest(rows, "waiting", "a write that was not answered may still be carried out")
@@ -795,7 +806,7 @@ class _Batch:
         elif taken:
             self._rest(rows, "conflict", "; ".join(f"{name}: {why}" for name, why in taken.items()))
         elif waits := merge.of(Outcome.WAIT):
-            self._rest(rows, "waiting", merge.verdicts[waits[0]].why)
+            self._wait(rows, merge.verdicts[waits[0]].why)
         elif held:
             self._refuse(rows, "; ".join(f"{name}: {why}" for name, why in held.items()))
         elif locked:
@@ -866,6 +877,12 @@ class _Batch:
     def _rest(self, rows: list[Staged], status: str, why: str) -> None:
         self._with_faults.update({(row.side, row.record): row for row in rows if row.faults})
         self._resting.extend((r.side, r.record, status, why, None, r.attempts) for r in rows)
+
+    def _wait(self, rows: list[Staged], why: str) -> None:
+        """A record that refers to one without a counterpart, which is thereby needed."""
+        for missing in self._references.unlinked:
+            self.scope.missed.setdefault(missing, []).extend((row.side, row.record) for row in rows)
+        self._rest(rows, "waiting", why)
 
     def _refuse(self, rows: list[Staged], why: str) -> None:
         """A record that cannot be carried over as it is: it rests until it, or the spec, changes; told once

@@ -21,6 +21,8 @@ class References:
     def __init__(self, scope: Scope, db: Connection, rows: Iterable[Staged]) -> None:
         self._scope = scope
         self._links: dict[_Key, Link] = {}
+        #: records (module, side in that module, id) that were referred to and have no link
+        self.unlinked: set[tuple[str, int, str]] = set()
         self._load(db, self._wanted(rows))
 
     def translate(self, entry: MapEntry, source: Side, out: Any) -> Any:
@@ -47,6 +49,8 @@ class References:
         key = self._key(entry, source, identity)
         link = self._links.get(key) if key else None
         if link is None:
+            if key is not None and key[2] == "id":
+                self.unlinked.add((key[0], key[1], key[3]))
             return Unlinked(entry.map.ref or "", str(identity))
         side = self._side(entry, source.other)
         by_key = _by(entry, source.other) == "key"

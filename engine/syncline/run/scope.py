@@ -133,6 +133,10 @@ class Scope:
         self.unanswered: dict[int, str] = {}
         self.in_flight: set[int] = set()
         self.under_way: set[tuple[str, str, str]] = set()
+        #: records without a link (module, side there, id) that are referred to, and the rows here that wait
+        self.missed: dict[tuple[str, int, str], list[tuple[int, str]]] = {}
+        #: records (side, id) that others wait for: they are created whatever else the spec would leave out
+        self.needed: set[tuple[int, str]] = set()
         self.totals = Totals()
         #: both ends are read whole, whatever the cursors say, and what is missing is looked up
         self.full = False

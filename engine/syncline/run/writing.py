@@ -21,13 +21,14 @@ from syncline.connect.errors import AnswerLost, RemoteError, RemoteUnavailable
 from syncline.connect.leave import sending_only_if
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
-from syncline.mapping.module import RENDERED, Projection, Side
+from syncline.mapping.module import RENDERED, TAKEN, Projection, Side
 from syncline.reconcile.isolation import ALONE, group_by_losses, patience
 from syncline.reconcile.merge import changed, rewritten, same
 from syncline.run.deciding import close_decisions, forget_about
 from syncline.run.reading import lock_json, read_records, stage, stage_projected
 from syncline.run.references import links_named, resolve_marks
 from syncline.run.scope import Scope
+from syncline.store.ids import next_id
 from syncline.store.ledger import Audit, Ledger, Link, Operation, Question
 
 #: For how long a remote may still carry out a write whose caller is gone: an assumption, as none documents
@@ -370,6 +371,8 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                     stale.append(operation.record or "")
                 case OutcomeKind.GONE:
                     failures.gone(operation, outcome)
+                case OutcomeKind.TAKEN if instead := _instead(scope, db, side, operation, outcome):
+                    failures.renamed(operation, outcome, instead)
                 case OutcomeKind.TAKEN if names := _maps_of(scope, side, operation, outcome):
                     failures.taken(operation, outcome, names, links[operation.link])
                 case OutcomeKind.RETRY | OutcomeKind.REFUSED | OutcomeKind.TAKEN:
@@ -382,10 +385,29 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
 
 def _maps_of(scope: Scope, side: Side, operation: Operation, outcome: Outcome) -> list[str]:
     """The maps of an update that wrote the remote field at fault."""
-    if operation.kind != WriteKind.UPDATE or outcome.field is None:
-        return []
+    return _at_fault(scope, side, operation, outcome) if operation.kind == WriteKind.UPDATE else []
+
+
+def _at_fault(scope: Scope, side: Side, operation: Operation, outcome: Outcome) -> list[str]:
     paths = {name: scope.maps.by_name[name].ends[side].path for name in operation.body["fields"]}
     return [name for name, path in paths.items() if path is not None and path.root == outcome.field]
+
+
+def _instead(
+    scope: Scope, db: Connection, side: Side, operation: Operation, outcome: Outcome
+) -> dict[str, Any]:
+    """By map, what the spec stores where another record holds the value, if that was not what was tried."""
+    names = [name for name in _at_fault(scope, side, operation, outcome) if scope.maps.by_name[name].map.taken]
+    source = operation.body["source"]
+    record = source["record"]
+    row = scope.ledger.staged(db, source["side"], [record]).get(record) if names and record else None
+    told = {name: row.own.get(name + TAKEN) for name in names} if row is not None else {}
+    fields = operation.body["fields"]
+    return {
+        name: value
+        for name, value in told.items()
+        if value is not None and "instead" not in fields[name] and "put" not in fields[name]
+    }
 
 
 class _Done:
@@ -590,6 +612,7 @@ class _Failures:
         self._gone: dict[str, str] = {}
         self._wake: list[tuple[int, str]] = []
         self._overruled: list[tuple[int, str]] = []
+        self._again: list[Operation] = []
 
     def stale(self, operation: Operation, outcome: Outcome) -> None:
         """Somebody edited the record first: nothing was written, and it is decided again."""
@@ -601,6 +624,27 @@ class _Failures:
         self._closed.append((operation.id, "gone", outcome.message, operation.record))
         self._gone[operation.record or ""] = outcome.message
         self._wake.extend(self._rows(operation))
+
+    def renamed(self, operation: Operation, outcome: Outcome, instead: Mapping[str, Any]) -> None:
+        """Another record holds a unique value, and the spec says what is stored then: that is sent instead."""
+        self._closed.append((operation.id, "taken", outcome.message, operation.record))
+        fields = dict(operation.body["fields"])
+        for name, value in instead.items():
+            why = f"{fields[name]['set']} is taken there"
+            fields[name] = {**fields[name], "set": value, "why": why, "instead": True}
+        number, body = next_id(), {**operation.body, "fields": fields}
+        again = Operation(
+            id=number,
+            pass_id=self._scope.pass_id,
+            side=operation.side,
+            kind=operation.kind,
+            link=operation.link,
+            record=operation.record,
+            key=f"syncline-{number:x}",
+            body=body,
+            made_at=self._scope.now(),
+        )
+        self._again.append(again)
 
     def taken(self, operation: Operation, outcome: Outcome, names: Sequence[str], link: Link) -> None:
         """Another record holds a unique value: a person must decide about it, and the other fields go on."""
@@ -660,6 +704,7 @@ class _Failures:
     def save(self, db: Connection, now: datetime) -> None:
         scope = self._scope
         scope.ledger.settle_operations(db, self._closed, now)
+        scope.ledger.insert_operations(db, self._again)
         _mark_gone(scope, db, self._side, self._gone)
         scope.ledger.delete_links(db, self._unmade)
         scope.ledger.rest(db, self._resting)

@@ -76,6 +76,7 @@ def _module(module: Module) -> dict[str, Any]:
         "recheck": _sources(module.recheck),
         "deletes": dict(module.deletes),
         **({"yields_to": module.yields_to} if module.yields_to else {}),
+        **({"creates": _sources(module.creates)} if module.creates else {}),
         "fields": {
             fmap.name: [_map(fmap), (fmap.conflicts or module.conflicts).prefer]
             for fmap in module.fields.values()
@@ -99,6 +100,7 @@ def _map(fmap: FieldMap) -> dict[str, Any]:
         "enforce": fmap.enforce,
         "tolerance": fmap.tolerance,
         **({"otherwise": dict(fmap.otherwise)} if fmap.otherwise else {}),
+        **({"taken": _sources(fmap.taken)} if fmap.taken else {}),
     }
 
 

@@ -161,7 +161,8 @@ class FieldMap:
     system, the identity there of the record that stands for none. ``each``: the maps inside one item of a list, with ``key`` the one of them that tells items apart (``None``: by the
     remote's own item ids and order). ``values``: pairs of (left, right) choice values. ``direction`` is
     already resolved from the module's and the map's own. ``enforce``: a one-way map puts back its
-    source's value. ``tolerance``: numbers that differ by no more are equal. ``places``: by key of the
+    source's value. ``tolerance``: numbers that differ by no more are equal. ``taken``: by the target system's
+    name, what is stored where another record holds the value that was to be stored. ``places``: by key of the
     map, where its value begins, or the key itself before a map or a list (``""``: the map's own name;
     ``values.0.crm``: one value of ``values``).
     """
@@ -180,6 +181,7 @@ class FieldMap:
     values: tuple[tuple[Any, Any], ...] | None = None
     enforce: bool = False
     tolerance: Decimal | None = None
+    taken: Mapping[str, Expression] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
 
 
@@ -252,7 +254,10 @@ class Module:
     be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the
     spec's, or from the ``owner``: the system whose word counts where another module writes the same records
     from a third one; ``owner_place``: where that is said. ``yields_to``: the module that keeps some records
-    of a shared end: for those it has linked, this one creates nothing.
+    of a shared end: for those it has linked, this one creates nothing. ``creates``: by the system that is
+    written to, an expression that is true for a record that is created there, also where that other module
+    has it, false for one that is only matched until another record refers to it, and nothing for one of
+    which the module's other rules decide.
     """
 
     name: str
@@ -272,6 +277,7 @@ class Module:
     yields_to: str | None = None
     owner: str | None = None
     owner_place: Place | None = None
+    creates: Mapping[str, Expression] = field(default_factory=dict)
     reconcile: Reckoning | None = None
 
     @property

@@ -374,6 +374,7 @@ class _Parser:
             limits=self._limits((*path, "limits")),
             delete_places={system: self._at((*path, "deletes", system)) for system in deletes},
             yields_to=self._yields_to((*path, "yields_to"), name),
+            creates=self._expressions((*path, "creates")),
             reconcile=self._reckoning((*path, "reconcile"), fields),
         )
         if any(problem.severity is Severity.ERROR for problem in self.problems[before:]):
@@ -643,6 +644,7 @@ class _Parser:
             values=values,
             enforce=enforce,
             tolerance=_decimal(self._value((*path, "tolerance"))),
+            taken=self._expressions((*path, "taken")),
             places=self._places(path),
         )
 

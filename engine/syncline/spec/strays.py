@@ -10,7 +10,7 @@ from syncline.spec.schema import Finding, known_keys, unknown_key
 from syncline.spec.tree import List, Map, Node, Path, find, name_place
 
 #: Options of a module, and of a field map, that take a map of systems.
-_BY_SYSTEM = ("where", "recheck", "deletes")
+_BY_SYSTEM = ("where", "recheck", "creates", "deletes")
 
 
 def stray_keys(root: Map) -> list[Finding]:
@@ -48,6 +48,7 @@ def _in_map(root: Map, path: Path, ends: Sequence[str], definition: str) -> Iter
     yield from _keys(root, path, [*ends, *known_keys(definition)])
     yield from _systems_only(root, (*path, "to"), ends)
     yield from _systems_only(root, (*path, "otherwise"), ends)
+    yield from _systems_only(root, (*path, "taken"), ends)
     for index, _ in _items(find(root, (*path, "values"))):
         yield from _systems_only(root, (*path, "values", index), ends)
 

@@ -420,6 +420,14 @@ class Ledger:
                 keys,
             )
 
+    def wake_resting(self, db: Connection, rows: Sequence[tuple[int, str]], status: str) -> int:
+        """Make these rows (side, record) pending, where they rest in this way; how many did."""
+        c, found = t.staged.c, 0
+        for side, record in rows:
+            here = (c.scope == self.scope, c.side == side, c.record == record, c.status == status)
+            found += db.execute(sa.update(t.staged).where(*here).values(status="pending")).rowcount
+        return found
+
     def resting(self, db: Connection) -> dict[str, int]:
         """How many records or linked pairs rest, by status."""
         c = t.staged.c
