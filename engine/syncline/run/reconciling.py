@@ -118,6 +118,8 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
             detail = {"rule": place, "key": key, "left": left_id, "right": right_id}
             notes.append(Audit(event="linked", link=link.id, detail=detail))
         for (side, record), others in found.unclear.items():
+            if not _creates_from(scope, side) and not any(people[side.other][i].free for i in others):
+                continue  # nothing would come of it, whichever of them it is
             case = {"side": int(side), "record": record, "key": key, "others": list(others)}
             case["rule"] = place
             questions.append(Question(kind="ambiguous", subject=f"{int(side)}:{record}", detail=case))
@@ -199,6 +201,14 @@ def _candidates(
             free = row.condition in TOLD and row.status != "ambiguous"
             found[record] = Candidate(side=side, id=record, free=free, own=own, out=out)
     return found
+
+
+def _creates_from(scope: Scope, side: Side) -> bool:
+    """Whether the module's direction lets it create records at the other end."""
+    return scope.module.direction in (
+        Direction.BOTH,
+        Direction.TO_RIGHT if side is Side.LEFT else Direction.TO_LEFT,
+    )
 
 
 def _refers_to_itself(scope: Scope) -> bool:
@@ -352,9 +362,7 @@ class _Batch:
             return (
                 f"the record is {row.condition}" if row.condition != "out" else "outside the module's filter"
             )
-        flow = {Direction.BOTH: None, Direction.TO_RIGHT: Side.LEFT, Direction.TO_LEFT: Side.RIGHT}
-        source = flow[self.scope.module.direction]
-        if source is not None and source is not side:
+        if not _creates_from(self.scope, side):
             return "nothing is created against the module's direction"
         if not self.scope.can(side.other, "create"):
             return "the other end cannot create records"
@@ -375,7 +383,9 @@ class _Batch:
         """Why the spec leaves a record uncreated as long as no other refers to it."""
         told = row.own.get(CREATES)
         if told is False:
-            return f"it is matched, and not created in {self.scope.ends[side.other].system} before it is needed"
+            return (
+                f"it is matched, and not created in {self.scope.ends[side.other].system} before it is needed"
+            )
         return None if told else self._kept_elsewhere(row, side)
 
     def _kept_elsewhere(self, row: Staged, side: Side) -> str | None:

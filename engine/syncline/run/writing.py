@@ -397,7 +397,9 @@ def _instead(
     scope: Scope, db: Connection, side: Side, operation: Operation, outcome: Outcome
 ) -> dict[str, Any]:
     """By map, what the spec stores where another record holds the value, if that was not what was tried."""
-    names = [name for name in _at_fault(scope, side, operation, outcome) if scope.maps.by_name[name].map.taken]
+    names = [
+        name for name in _at_fault(scope, side, operation, outcome) if scope.maps.by_name[name].map.taken
+    ]
     source = operation.body["source"]
     record = source["record"]
     row = scope.ledger.staged(db, source["side"], [record]).get(record) if names and record else None
@@ -626,7 +628,7 @@ class _Failures:
         self._wake.extend(self._rows(operation))
 
     def renamed(self, operation: Operation, outcome: Outcome, instead: Mapping[str, Any]) -> None:
-        """Another record holds a unique value, and the spec says what is stored then: that is sent instead."""
+        """Another record holds a unique value, and the spec says what is stored then: it is sent instead."""
         self._closed.append((operation.id, "taken", outcome.message, operation.record))
         fields = dict(operation.body["fields"])
         for name, value in instead.items():

@@ -85,7 +85,12 @@ def test_who_is_both_is_made_twice_and_who_is_needed_is_made(tmp_path: Path, dat
     pair.b.person("bills", title="Clay", who=kiln)
     result = pair.run()
     assert result.modules["bills"]["created"] == {"a": 1, "b": 0}, "in the very pass that needed its vendor"
-    assert sorted(row["name"] for row in pair.a.rows["contacts"].values()) == ["Both", "Forge", "Kiln", "Mill"]
+    assert sorted(row["name"] for row in pair.a.rows["contacts"].values()) == [
+        "Both",
+        "Forge",
+        "Kiln",
+        "Mill",
+    ]
     assert pair.run().modules["vendors"]["created"] == {"a": 0, "b": 0}
 
 

@@ -22,14 +22,20 @@ PAID_THINGS = ("Invoice", "Bill", "CreditNote", "SupplierCredit")
 def from_wire(module: str, raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """A row of Xero's with our names."""
     if module == "Payments" and isinstance(raw, Mapping):
+        told = {**raw, "Contact": _who(raw)}
         theirs, ours = _PAYMENTS.get(str(raw.get("PaymentType")), ("", ""))
-        if theirs in raw:
-            return {ours if name == theirs else name: value for name, value in raw.items()}
+        return _renamed(told, {theirs: ours}) if theirs in raw else told
     if module == "SupplierCredits" and isinstance(raw, Mapping):
         held = raw.get("Allocations")
         if isinstance(held, list):
             return {**raw, "Allocations": [_renamed(entry, {"Invoice": "Bill"}) for entry in held]}
     return raw
+
+
+def _who(raw: Mapping[str, Any]) -> Any:
+    """The contact of what a payment pays, which Xero tells with the document."""
+    documents = (raw.get(name) for name in ("Invoice", "CreditNote"))
+    return next((d["Contact"] for d in documents if isinstance(d, Mapping) and d.get("Contact")), None)
 
 
 def to_wire(module: str, element: Mapping[str, Any]) -> dict[str, Any]:

@@ -318,6 +318,7 @@ PAYMENTS = RemoteModule(
             "Refunded supplier's credit note",
             ro("CreditNoteNumber"),
         ),
+        replace(link("Contact", "Contacts", "ContactID", "Who is named in it", ro("Name")), read_only=True),
         Field(
             name="Account",
             type=FieldType.OBJECT,

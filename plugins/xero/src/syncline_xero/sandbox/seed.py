@@ -246,6 +246,7 @@ def _pay(
             "Date": invoice.day.isoformat(),
             "Amount": amount,
             "BankAmount": money(amount / invoice.rate),
+            "Reference": f"PAY {invoice.number}",
             "CurrencyRate": invoice.rate,
             "PaymentType": "ACCRECPAYMENT",
             "Status": "AUTHORISED",

@@ -412,6 +412,9 @@ CUSTOMER_PAYMENTS = RemoteModule(
     fields=(
         *_CUSTOMER,
         _read("payment_number"),
+        # the one invoice that all of it pays, nothing where it pays several or keeps a rest
+        _ref("invoice_id", "invoices", clearable=False, label="The one invoice paid"),
+        _read("invoice_number"),
         _text("payment_mode", 100, required=True, label="Mode"),
         _number("amount", required=True),
         _day("date", required=True),
@@ -429,6 +432,13 @@ CUSTOMER_PAYMENTS = RemoteModule(
                 _ref("invoice_id", "invoices", required=True, label="Invoice"),
                 _read("invoice_number"),
                 _number("amount_applied", required=True),
+                # of the payment, so that each application can be told as a payment of its own
+                _read("payment_date", FieldType.DATE),
+                _read("payment_account_name"),
+                _read("payment_reference"),
+                _read("payment_exchange_rate", FieldType.DECIMAL),
+                _read("payment_mode"),
+                _read("payment_is_whole", FieldType.BOOLEAN),
             ),
         ),
         _read("unused_amount", FieldType.DECIMAL),

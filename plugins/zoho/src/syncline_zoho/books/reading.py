@@ -45,6 +45,8 @@ class Reader:
         values = read_values(remote.fields, row)
         if module == "creditnotes":
             values["invoices"] = _applications(row)
+        if module == "customerpayments" and whole:
+            values |= paid_by(values)
         if "last_modified_time" not in values and row.get("updated_time"):
             # payments and credit notes call it so in their details
             moment = read_instant(row["updated_time"])
@@ -216,6 +218,25 @@ def remote_module(name: str) -> RemoteModule:
     if found is None:
         raise RemoteProtocolError(f"Zoho Books has no module {name} here")
     return found
+
+
+def paid_by(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a payment's list of invoices says of the whole of it, and the payment of each of its invoices."""
+    paid = values.get("invoices") or []
+    whole = len(paid) == 1 and paid[0].get("amount_applied") == values.get("amount")
+    told = {
+        "payment_date": values.get("date"),
+        "payment_account_name": values.get("account_name"),
+        "payment_reference": values.get("reference_number"),
+        "payment_exchange_rate": values.get("exchange_rate"),
+        "payment_mode": values.get("payment_mode"),
+        "payment_is_whole": whole,
+    }
+    return {
+        "invoice_id": paid[0].get("invoice_id") if whole else None,
+        "invoice_number": paid[0].get("invoice_number") if whole else None,
+        "invoices": [{**entry, **told} for entry in paid],
+    }
 
 
 def state_of(kind: Kind, row: Row) -> State:

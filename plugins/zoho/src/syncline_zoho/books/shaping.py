@@ -21,6 +21,8 @@ Values = Mapping[str, Any]
 PRIMARY = ("first_name", "last_name", "email", "phone", "mobile")
 #: reached by calls of their own
 _APART = frozenset({"status"})
+#: of a payment that pays one invoice: what is told as its list of invoices
+_ONE_PAID = frozenset({"invoice_id", "amount"})
 _DISCOUNT = frozenset({"discount_percent", "discount_amount"})
 #: what an item of a list may hold besides the fields of the catalogue, and would lose if it were not sent
 #: back (Zoho Books API v3, the bodies of documents and contacts)
@@ -41,6 +43,8 @@ def needs_stored(kind: Kind, values: Values) -> bool:
     if apart(kind, values):
         return True
     if kind.name == "contacts" and any(name in values for name in PRIMARY):
+        return True
+    if kind.name == "customerpayments" and _ONE_PAID & values.keys():
         return True
     return any(
         isinstance(value, Items) or (name in fields and fields[name].type is FieldType.OBJECT)
@@ -85,6 +89,7 @@ def make_body(
             field is None
             or field.read_only
             or name in _DISCOUNT
+            or (kind.name == "customerpayments" and name == "invoice_id")
             or (kind.name == "contacts" and (name in PRIMARY or name == "contact_persons"))
         ):
             continue
@@ -99,11 +104,23 @@ def make_body(
         persons = _persons(fields["contact_persons"], values, stored, raw)
         if persons is not None:
             body["contact_persons"] = persons
+    if kind.name == "customerpayments":
+        body |= _paid(values, stored)
     if rows:
         body["custom_fields"] = rows
     if kind.name == "creditnotes" and write.kind is WriteKind.CREATE and separate.get("status") == "draft":
         body["is_draft"] = True
     return body
+
+
+def _paid(values: Values, stored: Values | None) -> dict[str, Any]:
+    """The list of invoices of a payment of one invoice, where a write is about that; all of it pays it."""
+    held = stored or {}
+    invoice = values.get("invoice_id") or held.get("invoice_id")
+    if invoice is None or "invoices" in values or not _ONE_PAID & values.keys():
+        return {}
+    amount = values.get("amount", held.get("amount"))
+    return {"invoices": [{"invoice_id": invoice, "amount_applied": amount}]}
 
 
 def _names_custom(values: Values) -> bool:

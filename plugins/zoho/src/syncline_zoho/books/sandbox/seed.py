@@ -188,7 +188,7 @@ class _Filler:
 
     def _pay(self, row: Row, invoice: Invoice) -> None:
         total = Decimal(row["total"])
-        amount = total if invoice.status == "paid" else rounded(total / 2, 2)
+        amount = total if invoice.status == "paid" else rounded(total * 2 / 5, 2)
         if not amount:
             return
         payment = self._org.payments.create(
