@@ -27,7 +27,7 @@ ITEM_ID = "#"
 RENDERED = ">"
 #: The ending of the name under which is remembered what is stored where the value is taken.
 TAKEN = "?"
-#: The name under which a record's own values tell whether it is created at the other end, where the spec says.
+#: The name under which own values tell whether the record is created at the other end, where the spec says.
 CREATES = "(creates)"
 #: Longer keys of match rules are kept by a digest: PostgreSQL's indexes take 2.7 kB.
 MAX_KEY = 200
