@@ -520,8 +520,8 @@ class _Done:
             if entry.compared and entry.name in projection.own:
                 link.base[side][entry.name] = projection.own[entry.name]
         self._keys[record.id] = projection.keys
-        # what happened to it in the meantime was not followed; a void changes what a document says of itself
-        back = kind is WriteKind.RESTORE or (kind is WriteKind.VOID and not operation.body["alone"])
+        # What happened to a restored one in the meantime was not followed; a voided one tells a state of its own.
+        back = kind is WriteKind.RESTORE or link.states[side] == "voided"
         live = link.states[side] == "live" and operation.body["alone"]
         if back or (live and self._surprising(link, operation, projection)):
             self._surprises.append((record, projection))
