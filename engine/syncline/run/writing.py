@@ -520,7 +520,7 @@ class _Done:
             if entry.compared and entry.name in projection.own:
                 link.base[side][entry.name] = projection.own[entry.name]
         self._keys[record.id] = projection.keys
-        # What happened to a restored one in the meantime was not followed; a voided one tells a state of its own.
+        # What happened to a restored one meanwhile was not followed; a voided one tells a state of its own.
         back = kind is WriteKind.RESTORE or link.states[side] == "voided"
         live = link.states[side] == "live" and operation.body["alone"]
         if back or (live and self._surprising(link, operation, projection)):
