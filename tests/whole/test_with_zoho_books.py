@@ -21,6 +21,8 @@ systems:
     base_url: ${env:ZOHO_BOOKS_BASE_URL}
     client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
     client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
+tables: {price_list: {rows: {followed: {billing: LIST}}}}
+modules: {prices: {enabled: true}}
 """
 Row = dict[str, Any]
 
@@ -30,6 +32,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     systems = {"billing": "zoho-books", "ledger": "xero"}
     folder = tmp_path_factory.mktemp("ledgers")
     with Stage(folder, data="demo", spec=SPEC, systems=systems) as opened:
+        (trade,) = opened.systems["billing"].records("pricebooks")
+        opened.spec.write_text(SPEC.replace("LIST", repr(trade["pricebook_id"])), encoding="utf-8")
         opened.connect()
         yield opened
 
@@ -68,7 +72,7 @@ def test_the_made_up_business_is_brought_in_step_in_every_module(stage: Stage) -
     first = stage.sync()
     linked = {name: module["linked"] for name, module in first["modules"].items()}
     assert (linked["companies"], linked["products"], linked["invoices"]) == (300, 135, 566)
-    assert linked["payments"] == 273
+    assert (linked["payments"], linked["prices"]) == (273, 5)
     made = {name: module["created"] for name, module in first["modules"].items()}
     for name in ("vendors", "quotes", "bills", "purchase_orders", "credit_notes"):
         assert made[name]["billing"] > 0, name
@@ -94,6 +98,13 @@ def test_the_ledgers_hold_the_same_money(stage: Stage) -> None:
     for name, module in done.json["modules"].items():
         assert module["unexplained"] == 0, (name, module["gaps"])
         assert set(module["kinds"]) <= {"rounded"}, name
+
+
+def test_the_named_price_list_follows_the_sale_price(billing: System, ledger: System) -> None:
+    (trade,) = billing.records("pricebooks")
+    prices = {row["Name"]: row["SalesDetails"]["UnitPrice"] for row in ledger.records("Items")}
+    listed = {row["name"]: row["pricebook_rate"] for row in trade["pricebook_items"]}
+    assert listed == prices
 
 
 def test_edits_of_both_sides_meet(stage: Stage, billing: System, ledger: System) -> None:

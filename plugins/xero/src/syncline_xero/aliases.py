@@ -22,7 +22,8 @@ PAID_THINGS = ("Invoice", "Bill", "CreditNote", "SupplierCredit")
 def from_wire(module: str, raw: Mapping[str, Any]) -> Mapping[str, Any]:
     """A row of Xero's with our names."""
     if module == "Payments" and isinstance(raw, Mapping):
-        told = {**raw, "Contact": _who(raw)}
+        who = _who(raw)
+        told = raw if who is None else {**raw, "Contact": who}
         theirs, ours = _PAYMENTS.get(str(raw.get("PaymentType")), ("", ""))
         return _renamed(told, {theirs: ours}) if theirs in raw else told
     if module == "SupplierCredits" and isinstance(raw, Mapping):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from syncline.connect import Catalogue, Field, FieldType, RemoteModule
+from syncline.connect import Catalogue, Field, FieldType, Reference, RemoteModule
 from syncline_xero.documents import DOCUMENTS
 from syncline_xero.fields import WRITABLE, choice, decimal, flag, group, ro, text
 from syncline_xero.lookups import LOOKUPS
@@ -112,7 +112,14 @@ ITEMS = RemoteModule(
     label="Items (products and services)",
     capabilities=replace(WRITABLE, read_ids_batch=1000, delete=True),
     fields=(
-        ro("ItemID", label="Item ID"),
+        # itself, so that a spec can refer to the item of a record that is made of one
+        Field(
+            name="ItemID",
+            label="Item ID",
+            type=FieldType.REFERENCE,
+            read_only=True,
+            reference=Reference(module="Items"),
+        ),
         Field(name="Code", label="Code", max_length=30, required=True, unique=True),
         text("Name", 50, label="Name"),
         text("Description", 4000, label="Description on sales"),
