@@ -60,6 +60,7 @@ def at_rest(stage: Stage, *, passes: int = 1) -> dict[str, Any]:
     stage.forget_requests()
     told = stage.sync(code=None)
     assert stage.writes() == 0, {name: system.requests() for name, system in stage.systems.items()}
+    assert told["problems"] == {}
     return told
 
 
@@ -368,6 +369,7 @@ def test_credit_is_carried_with_its_discount_and_what_it_is_set_off_against(
     given = {"Invoice": {"InvoiceID": theirs["InvoiceID"]}, "Amount": 15}
     ledger.act("allocate", "CreditNotes", note["CreditNoteID"], given)
     at_rest(stage)
+    assert resting(stage, "failed") == resting(stage, "waiting") == []
     booked = one(ledger.records("CreditNotes"), CreditNoteNumber="W-CN1")
     assert (booked["LineItems"][0]["UnitAmount"], booked["Total"], booked["RemainingCredit"]) == (45, 99, 79)
     assert one(ledger.records("Invoices"), InvoiceNumber="W-2")["AmountDue"] == 60

@@ -55,7 +55,12 @@ def needs_stored(kind: Kind, values: Values) -> bool:
 def apart(kind: Kind, values: Values) -> dict[str, Any]:
     """The part of a write that takes calls of its own: a status, a credit note's applications."""
     names = _APART | ({"invoices"} if kind.name == "creditnotes" else set())
-    return {name: values[name] for name in names if name in values}
+    return {name: _plain(values[name]) for name in names if name in values}
+
+
+def _plain(value: Any) -> Any:
+    """A list told item by item as the rows that it shall have: applications are no rows that are updated."""
+    return [item.values for item in value.items] if isinstance(value, Items) else value
 
 
 def make_body(
