@@ -9,21 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from syncline.connect import (
-    HttpReply,
-    Item,
-    Items,
-    OutcomeKind,
-    RemoteProtocolError,
-    Write,
-    WriteKind,
-)
+from syncline.connect import HttpReply, Item, Items, OutcomeKind, RemoteProtocolError, Write, WriteKind
 from syncline_zoho.books.catalogue import CATALOGUE, MOVES
 from syncline_zoho.books.cursor import OVERLAP, Cursor, Scan, read_cursor
 from syncline_zoho.books.kinds import KINDS, synced
 from syncline_zoho.books.lists import MOST, window_at
 from syncline_zoho.books.locks import lock_of
 from syncline_zoho.books.outcomes import judge
+from syncline_zoho.books.reading import paid_by
+from syncline_zoho.books.shaping import apart, make_body
 from syncline_zoho.books.steps import Impossible, plan_steps
 from syncline_zoho.books.values import read_discount, read_instant, read_number, same, wire_discount
 
@@ -299,6 +293,57 @@ def test_applications_are_taken_back_and_made_anew(mapped: bool) -> None:
         ("POST", "/creditnotes/1/invoices"),
     ]
     assert steps[1].json == {"invoices": [{"invoice_id": "i2", "amount_applied": Decimal(8)}]}
+
+
+def test_applications_told_item_by_item_are_rows() -> None:
+    told = {"invoices": Items(items=(Item(values={"invoice_id": "i1", "amount": Decimal(5)}),))}
+    assert apart(KINDS["creditnotes"], told) == {"invoices": [{"invoice_id": "i1", "amount": Decimal(5)}]}
+
+
+@pytest.mark.parametrize(
+    ("paid", "named"),
+    [
+        pytest.param([("i1", 10)], "i1", id="one-invoice-is-named"),
+        pytest.param([("i1", 6)], None, id="not-where-a-rest-is-kept"),
+        pytest.param([("i1", 6), ("i2", 4)], None, id="nor-where-two-share-it"),
+        pytest.param([], None, id="nor-for-a-deposit"),
+    ],
+)
+def test_a_payment_names_the_one_invoice_that_it_pays(paid: list[tuple[str, int]], named: str | None) -> None:
+    rows = [{"invoice_id": invoice, "amount_applied": amount} for invoice, amount in paid]
+    told = paid_by({"amount": 10, "date": "2026-10-01", "invoices": rows})
+    assert told["invoice_id"] == named
+    assert all(row["payment_date"] == "2026-10-01" for row in told["invoices"])
+    assert all(row["payment_is_whole"] is (named is not None) for row in told["invoices"])
+
+
+@pytest.mark.parametrize(
+    ("values", "stored", "body"),
+    [
+        pytest.param({"invoice_id": "i1", "amount": 10}, None, [("i1", 10)], id="a-new-one-pays-its-invoice"),
+        pytest.param({"amount": 7}, {"invoice_id": "i1", "amount": 10}, [("i1", 7)], id="less-of-the-same"),
+        pytest.param({"amount": 7}, {"invoice_id": None, "amount": 10}, None, id="a-shared-one-is-left"),
+        pytest.param(
+            {"description": "x"}, {"invoice_id": "i1", "amount": 10}, None, id="another-field-says-nothing"
+        ),
+    ],
+)
+def test_the_list_of_a_payment_is_made_of_its_invoice(
+    values: dict[str, Any], stored: dict[str, Any] | None, body: list[tuple[str, int]] | None
+) -> None:
+    kind = WriteKind.CREATE if stored is None else WriteKind.UPDATE
+    write = Write(kind=kind, key="k", values=values)
+    made = make_body(KINDS["customerpayments"], write, stored, NoNames(), NoNames())  # type: ignore[arg-type]
+    rows = made.get("invoices")
+    assert "invoice_id" not in made
+    assert (rows and [(row["invoice_id"], row["amount_applied"]) for row in rows]) == body
+
+
+class NoNames:
+    """An organisation that is never asked for the id of a name."""
+
+    def with_ids(self, values: dict[str, Any]) -> dict[str, Any]:
+        return values
 
 
 # --- the catalogue ----------------------------------------------------------------------------------
