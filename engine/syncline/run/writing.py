@@ -394,7 +394,7 @@ class _Done:
         self._wake: list[tuple[int, str]] = []
         self._surprises: list[tuple[Record, Projection]] = []
         self._written: list[tuple[Link, list[str], Record | None, Projection | None]] = []
-        self._keys: dict[str, Sequence[str]] = {}
+        self._keys: dict[str, Sequence[str | tuple[str, ...]]] = {}
         self._operations: list[Operation] = []
         #: the records that took a value which is still to be carried over
         self.put: list[str] = []

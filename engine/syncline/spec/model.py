@@ -133,12 +133,14 @@ class Expression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchKey:
-    """``Account_Name | fold``: a path, then filters by name, applied in order. ``filter_places``: of each."""
+    """``Account_Name | fold``: a path, then filters by name, applied in order. ``filter_places``: of each;
+    ``arguments``: of each the texts in brackets after it (``phone('AU')``)."""
 
     path: str
     filters: tuple[str, ...]
     place: Place
     filter_places: tuple[Place, ...] = ()
+    arguments: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +151,51 @@ class MatchRule:
     left: MatchKey
     right: MatchKey
     agree: tuple[str, ...]
+    place: Place
+
+
+class Likeness(StrEnum):
+    """What kind of value a piece of evidence is, which decides how two of them are compared."""
+
+    COMPANY = "company"
+    PERSON = "person"
+    EMAIL = "email"
+    PHONE = "phone"
+    TAX_NUMBER = "tax_number"
+    NUMBER = "number"  # of a document or an article: letters and digits count
+    CITY = "city"
+    POSTCODE = "postcode"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a field map says for or against two records being the same: how much it counts, and how its values
+    are compared."""
+
+    name: str
+    weight: Decimal
+    likeness: Likeness
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelyRule:
+    """The scored match rule, which comes after all others.
+
+    ``block``: pairs of keys; two records that share the value of one are compared. ``link``, ``ask``: from
+    which score (0-1) on a pair is linked, or asked about; ``enough``: the weight of what must be alike for a
+    link; ``agree``: field maps that must not contradict one; ``country``: where phone numbers without a
+    country's code are (two letters), or empty.
+    """
+
+    block: tuple[tuple[MatchKey, MatchKey], ...]
+    evidence: tuple[Evidence, ...]
+    agree: tuple[str, ...]
+    link: Decimal
+    ask: Decimal
+    enough: Decimal
+    country: str
     place: Place
 
 
@@ -247,7 +294,8 @@ RECKONED = ("date", "total", "currency", "rate", "open")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
     """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
-    true for records in scope. ``recheck``: by system, an expression that names the day on which a record must
+    true for records in scope. ``likely``: the scored match rule, after those of ``match``. ``recheck``: by
+    system, an expression that names the day on which a record must
     be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the
     spec's. ``yields_to``: the module that keeps some records of a shared end: for those it has linked, this
     one creates nothing.
@@ -269,6 +317,12 @@ class Module:
     delete_places: Mapping[str, Place] = field(default_factory=dict)
     yields_to: str | None = None
     reconcile: Reckoning | None = None
+    likely: LikelyRule | None = None
+
+    @property
+    def matches(self) -> bool:
+        """Whether records that have never met can be recognised by a rule."""
+        return bool(self.match) or self.likely is not None
 
     def end(self, system: str) -> End:
         return self.left if self.left.system == system else self.right
