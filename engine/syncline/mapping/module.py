@@ -28,7 +28,7 @@ RENDERED = ">"
 #: Longer keys of match rules are kept by a digest: PostgreSQL's indexes take 2.7 kB.
 MAX_KEY = 200
 #: A block takes no more than so many keys of one value.
-MAX_BLOCK_KEYS = 20
+MAX_BLOCK_KEYS = 60
 #: The name under which a failing ``where`` stands among the faults, where no map can be called so.
 FILTER_FAULT = "(where)"
 
@@ -54,15 +54,15 @@ class Projection(msgspec.Struct):
 
     ``own``: the values at its own end, by map; unknown ones are left out. ``out``: the same as the other
     end would store them; a reference is still this end's identity. ``faults``: maps whose value could not
-    be made, with the reason. ``keys``: one per match rule, empty text where the record has none, then those
-    of each
-    block of the likely rule. ``text``: ``own`` as JSON.
+    be made, with the reason. ``keys``: one per match rule, empty text where the record has none; ``blocks``:
+    those of each block of the likely rule. ``text``: ``own`` as JSON.
     """
 
     own: dict[str, Any]
     out: dict[str, Any] = {}
     faults: dict[str, str] = {}
-    keys: list[str | tuple[str, ...]] = []
+    keys: list[str] = []
+    blocks: list[tuple[str, ...]] = []
     in_scope: bool = True
     recheck: str | None = None
     print: bytes = b""
@@ -289,10 +289,10 @@ class _SideMap:
         try:
             result.keys = [_key(get, values, filters) for get, filters in self.key_getters]
             if self.block_getters:
-                result.keys += [_block_keys(get, values, filters) for get, filters in self.block_getters]
+                result.blocks = [_block_keys(get, values, filters) for get, filters in self.block_getters]
         except ExpressionError as error:
             # Without its keys the record would match nothing, and be created a second time.
-            result.keys = [""] * len(self.rules)
+            result.keys, result.blocks = [""] * len(self.key_getters), []
             result.faults["(match)"] = error.message
         encoded = exactjson.encode_sorted(own)
         result.text = encoded.decode()

@@ -2,8 +2,7 @@
 
 A pair has a score from 0 to 1: of the evidence that is filled at both ends, the share (by weight) that is
 alike; a phone number or an e-mail address that differs counts a third of its weight. It is linked from
-``link`` on, asked about from ``ask`` on, and otherwise two records that have nothing
-to do with each other.
+``link`` on, asked about from ``ask`` on, and otherwise two records that have nothing to do with each other.
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ Place = tuple[Side, str]
 @dataclass(frozen=True, slots=True)
 class Weighed:
     """One piece of evidence of a pair: both values, its weight, how alike they are (``None``: an end has
-    none,
-    so it says nothing), and what it counts: the most that it could have contributed."""
+    none, so it says nothing), and what it counts: the most that it could have contributed."""
 
     name: str
     left: Any
@@ -195,8 +193,7 @@ def _best(
 def told(pair: Scored) -> dict[str, Any]:
     """A pair's score with its evidence, as it is remembered and shown: ``score``, ``contradicted`` and
     ``evidence`` (by map ``left``, ``right``, ``weight``, ``alike``, ``contributed``, ``counted``): the score
-    is
-    the sum of what was contributed, as a share of what counted."""
+    is the sum of what was contributed, as a share of what counted."""
     return {
         "score": pair.score,
         "contradicted": list(pair.contradicted),

@@ -44,10 +44,8 @@ def match_group(
     different: Collection[tuple[str, str]] = frozenset(),
 ) -> Matched:
     """Pair the records of one key. Two records can be the same when no map of ``agree`` contradicts it, and
-    no
-    person (``different``: pairs of ids); they are paired when each is the other's only possibility and both
-    are
-    free."""
+    no person (``different``: pairs of ids); they are paired when each is the other's only possibility and
+    both are free."""
     if len(lefts) == len(rights) == 1 and lefts[0].free and rights[0].free:  # nearly all of them
         one = (lefts[0].id, rights[0].id)
         alone = one not in different and not contradicts(lefts[0], rights[0], agree)

@@ -1,12 +1,14 @@
 """The likely rule at work: which records are compared at all, and what comes of their scores.
 
-Only records that share a key of a block are compared. A key that more records have than :data:`MAX_BLOCK` at
-either end says nothing and is passed over, so the cost grows with the number of records, not with its square.
+Only records that share a key of a block are compared: each with the :data:`MAX_COMPARED` that share most
+with it. A key that more records have than :data:`MAX_BLOCK` at either end says nothing and is passed over. So
+the cost grows with the number of records, not with its square.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 
 from sqlalchemy.engine import Connection
 
@@ -19,8 +21,15 @@ from syncline.spec.model import LikelyRule
 
 #: So many records of one end may share a key.
 MAX_BLOCK = 40
+#: With so many records of the other end a record is compared.
+MAX_COMPARED = 10
 #: Keys that are told of as crowded.
 MAX_TOLD = 1000
+
+#: Number of the block, counted on from the match rules; and what records share.
+Key = tuple[int, str]
+
+_NOBODY: tuple[list[str], list[str]] = ([], [])
 
 
 def find_likely(
@@ -68,45 +77,54 @@ class _Look:
         self._known[side].update(candidates(self.scope, self.db, side, ids, staged, self._entries))
 
     def _pairs(self, focus: Sequence[Place], *, told: bool) -> set[tuple[str, str]]:
-        ledger, base = self.scope.ledger, len(self.scope.module.match)
-        having: dict[tuple[int, str], list[Place]] = {}
-        for side in Side:
-            own = [record for end, record in focus if end is side]
-            for record, slot, key in ledger.keys_of(self.db, side, own):
-                if slot >= base:
-                    having.setdefault((slot, key), []).append((side, record))
+        """Each of these records with those at the other end that share most of its keys with it."""
+        keys = self._keys_of(focus)
+        having = {key for found in keys.values() for key in found}
+        sizes, members = self._blocks(having)
         pairs: set[tuple[str, str]] = set()
-        usable: set[Place] = set()
-        crowded: dict[tuple[int, str], list[int]] = {}
-        for slot in sorted({slot for slot, _ in having}):
-            keys = [key for number, key in having if number == slot]
-            sizes = ledger.key_sizes(self.db, slot, keys)
-            small = [key for key in keys if all(1 <= size <= MAX_BLOCK for size in sizes[key])]
-            for key in keys:
-                if max(sizes[key]) > MAX_BLOCK:
-                    crowded[slot, key] = sizes[key]
-                else:
-                    usable.update(having[slot, key])
-            members: dict[str, tuple[list[str], list[str]]] = {}
-            for key, end, record in ledger.key_members(self.db, slot, small) if small else ():
-                members.setdefault(key, ([], []))[end].append(record)
-            for key, ends in members.items():
-                for side, record in having[slot, key]:
-                    others = ends[side.other]
-                    pairs.update((record, o) if side is Side.LEFT else (o, record) for o in others)
+        for (side, record), mine in keys.items():
+            shared: dict[str, float] = {}
+            for key in mine:
+                for other in members.get(key, _NOBODY)[side.other]:
+                    # The fewer have it, the more it says that these two do.
+                    shared[other] = shared.get(other, 0.0) + 1 / max(sizes[key])
+            chosen = nsmallest(MAX_COMPARED, shared, key=lambda other: (-shared[other], other))
+            pairs.update((record, o) if side is Side.LEFT else (o, record) for o in chosen)
         if told:
-            self._tell(crowded, having, usable)
+            self._tell(keys, {key: size for key, size in sizes.items() if max(size) > MAX_BLOCK})
         return pairs
 
-    def _tell(
-        self,
-        crowded: dict[tuple[int, str], list[int]],
-        having: dict[tuple[int, str], list[Place]],
-        usable: Iterable[Place],
-    ) -> None:
+    def _keys_of(self, focus: Sequence[Place]) -> dict[Place, list[Key]]:
+        base = len(self.scope.module.match)
+        found: dict[Place, list[Key]] = {}
+        for side in Side:
+            own = [record for end, record in focus if end is side]
+            for record, slot, key in self.scope.ledger.keys_of(self.db, side, own):
+                if slot >= base:
+                    found.setdefault((side, record), []).append((slot, key))
+        return found
+
+    def _blocks(self, having: set[Key]) -> tuple[dict[Key, list[int]], dict[Key, tuple[list[str], ...]]]:
+        """How many records have each key at either end; and who, where few do at both, some at each."""
+        ledger = self.scope.ledger
+        sizes: dict[Key, list[int]] = {}
+        members: dict[Key, tuple[list[str], ...]] = {}
+        for slot in sorted({slot for slot, _ in having}):
+            keys = sorted(key for number, key in having if number == slot)
+            counted = ledger.key_sizes(self.db, slot, keys)
+            sizes |= {(slot, key): size for key, size in counted.items()}
+            small = [key for key, size in counted.items() if min(size) >= 1 and max(size) <= MAX_BLOCK]
+            for key, end, record in ledger.key_members(self.db, slot, small) if small else ():
+                members.setdefault((slot, key), ([], []))[end].append(record)
+        return sizes, members
+
+    def _tell(self, keys: Mapping[Place, Sequence[Key]], crowded: Mapping[Key, Sequence[int]]) -> None:
         totals = self.scope.totals
-        for (slot, key), (left, right) in crowded.items():
-            if min(left, right) > 0 and len(totals.crowded) < MAX_TOLD:
-                totals.crowded[key] = (left, right)
-                totals.unmatched.update(having[slot, key])
-        totals.unmatched -= set(usable)
+        for place, mine in keys.items():
+            passed = [key for key in mine if key in crowded and min(crowded[key]) > 0]
+            for key in passed[: MAX_TOLD - len(totals.crowded)]:
+                totals.crowded[key[1]] = (crowded[key][0], crowded[key][1])
+            if passed and all(key in crowded for key in mine):
+                totals.unmatched.add(place)
+            else:
+                totals.unmatched.discard(place)

@@ -160,7 +160,8 @@ def stage_projected(
                 keys[record.id] = ()
             continue
         rows.append(_row(side, record, projection, read_at, twin_of(scope, side, record, projection, mark)))
-        keys[record.id] = projection.keys if record.state in (State.LIVE, State.VOIDED) else ()
+        known = record.state in (State.LIVE, State.VOIDED)
+        keys[record.id] = [*projection.keys, *projection.blocks] if known else ()
     scope.ledger.save_staged(db, rows)
     scope.ledger.unstage(db, gone)
     scope.ledger.withdraw(

@@ -488,7 +488,7 @@ class _Done:
         for entry in scope.maps.entries:
             if entry.compared and entry.name in projection.own:
                 link.base[side][entry.name] = projection.own[entry.name]
-        self._keys[record.id] = projection.keys
+        self._keys[record.id] = [*projection.keys, *projection.blocks]
         back = kind is WriteKind.RESTORE  # what happened to it in the meantime was not followed
         live = link.states[side] == "live" and operation.body["alone"]
         if back or (live and self._surprising(link, operation, projection)):

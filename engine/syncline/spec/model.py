@@ -185,8 +185,8 @@ class LikelyRule:
 
     ``block``: pairs of keys; two records that share the value of one are compared. ``link``, ``ask``: from
     which score (0-1) on a pair is linked, or asked about; ``enough``: the weight of what must be alike for a
-    link; ``agree``: field maps that must not contradict one; ``country``: where phone numbers without a
-    country's code are (two letters), or empty.
+    link; ``agree``: field maps that must not contradict one; ``country``: the spec's, where phone numbers
+    without a country's code are (two letters), or empty.
     """
 
     block: tuple[tuple[MatchKey, MatchKey], ...]
@@ -295,10 +295,9 @@ RECKONED = ("date", "total", "currency", "rate", "open")
 class Module:
     """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
     true for records in scope. ``likely``: the scored match rule, after those of ``match``. ``recheck``: by
-    system, an expression that names the day on which a record must
-    be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the
-    spec's. ``yields_to``: the module that keeps some records of a shared end: for those it has linked, this
-    one creates nothing.
+    system, an expression that names the day on which a record must be looked at again though nobody changes
+    it, or nothing. ``conflicts`` is already resolved from the spec's. ``yields_to``: the module that keeps
+    some records of a shared end: for those it has linked, this one creates nothing.
     """
 
     name: str

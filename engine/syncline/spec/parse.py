@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from syncline.spec.addresses import check_base_url
+from syncline.spec.blocks import blocks_of
 from syncline.spec.model import (
     ENV_NAME,
     RECKONED,
@@ -585,12 +586,21 @@ class _Parser:
         if found != [count - 1]:
             return None
         at: Path = (*path, count - 1, "likely")
-        blocks = find(self.root, (*at, "block"))
-        keys = [
-            self._match_keys((*at, "block", number), systems)
-            for number in range(len(blocks.items) if isinstance(blocks, List) else 0)
-        ]
+        country = self._text(("country",)) or ""
         evidence = self._evidence(at, fields)
+        blocks = find(self.root, (*at, "block"))
+        keys: Sequence[tuple[MatchKey, MatchKey] | None] = (
+            [self._match_keys((*at, "block", number), systems) for number in range(len(blocks.items))]
+            if isinstance(blocks, List)
+            else blocks_of(evidence, fields, country)
+        )
+        if not keys:
+            self._report(
+                name_place(self.root, at),
+                "bad-match",
+                "nothing of the evidence tells which records to compare",
+                "add a name, an e-mail address or a number, or a block",
+            )
         agree = self._agree(at, fields)
         named = {each.name for each in evidence}
         for number, name in enumerate(plain_data(node) if (node := find(self.root, (*at, "agree"))) else ()):
@@ -628,7 +638,7 @@ class _Parser:
             link=link,
             ask=ask,
             enough=enough,
-            country=self._text((*at, "country")) or "",
+            country=country,
             place=name_place(self.root, at),
         )
 

@@ -15,6 +15,7 @@ from syncline.store.database import open_store
 SPEC = """
 spec: 1
 name: test
+country: AU
 systems:
   a: {connector: alpha}
   b: {connector: beta}
@@ -25,12 +26,6 @@ modules:
     match:
       - {a: "name | fold", b: "name | fold", agree: [tax, city]}
       - likely:
-          block:
-            - {a: "name | name_keys", b: "name | name_keys"}
-            - {a: "tax | tax_number", b: "tax | tax_number"}
-            - {a: "email | email_domain", b: "email | email_domain"}
-            - {a: "email | email_key", b: "email | email_key"}
-            - {a: "phone | phone('AU')", b: "phone | phone('AU')"}
           evidence:
             name: {weight: 5, as: company}
             tax: {weight: 6, as: tax_number}
@@ -38,7 +33,6 @@ modules:
             phone: 3
             city: 2
           agree: [tax, city]
-          country: AU
     fields:
       name: {a: name, b: name}
       phone: {a: phone, b: phone}
