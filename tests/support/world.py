@@ -178,8 +178,9 @@ class Pair:
         )
 
     def _keeper(self, scope: Scope) -> Keep:
-        def keep_one(kind: str, ids: tuple[str | None, str | None], who: str, why: str) -> None:
+        def keep_one(kind: str, ids: tuple[str | None, str | None], who: str, why: str) -> bool:
             self.decide(scope.name, kind, ids, who=who, why=why)
+            return True
 
         return keep_one
 

@@ -23,7 +23,8 @@ def candidates(
     staged: Mapping[str, Staged],
     agree: Sequence[MapEntry],
 ) -> dict[str, Candidate]:
-    """Those of these records of one end that are linked or staged, with the values of the maps ``agree``."""
+    """Those of these records of one end that are linked, or staged and not to be left alone, with the
+    values of the maps ``agree``."""
     links = scope.ledger.links_of(db, side, ids)
     for told in staged.values() if agree else ():
         scope.maps.render(side, told)
@@ -42,6 +43,8 @@ def candidates(
                     own.pop(entry.name, None)
                 else:
                     out[entry.name] = value
+        if link is None and (side, record) in scope.matches.ignore:
+            continue
         if link is not None:
             found[record] = Candidate(side=side, id=record, free=False, own=own, out=out)
         elif row is not None:

@@ -90,10 +90,16 @@ def apply_matches(scope: Scope, db: Connection) -> None:
         elif "other" in decision.detail:
             done.append(decision.id)
             audit.append(_link(scope, db, decision, side, row))
+        elif decision.detail.get("ignore"):
+            # Until it stands in the file it is remembered here.
+            if _keep(scope, "ignore", side, record, decision):
+                done.append(decision.id)
+            _ignore(scope, db, side, [record], decision.who)
         else:
             # Without its keys no rule finds it: it is nobody's counterpart.
             ledger.save_keys(db, side, {record: ()}, [record])
             if not decision.detail.get("tried"):
+                _keep(scope, "create", side, record, decision)
                 change_detail(db, decision.id, {**decision.detail, "tried": True})
                 ledger.rest(db, [(side, record, "pending", "", None, row.attempts)])
     forget_decisions(db, done)
@@ -127,7 +133,35 @@ def apply_kept(scope: Scope, db: Connection) -> None:
             # Without its keys no rule finds it: it is nobody's counterpart.
             if alone:
                 ledger.save_keys(db, side, {}, alone)
+        for records in _chunks([record for end, record in matches.ignore if end == side]):
+            linked, rows_of = ledger.link_marks(db, side, records), ledger.staged(db, side, records)
+            for record in records:
+                if record in linked:
+                    place = matches.ignore[int(side), record].place
+                    scope.notes.append(f"{place}: {record} is linked, so it cannot be left alone")
+                elif record in rows_of and rows_of[record].status == "pending":
+                    said = matches.ignore[int(side), record]
+                    _ignore(scope, db, side, [record], said.who, str(said.place))
     ledger.write_audit(db, scope.pass_id, scope.now(), audit)
+
+
+def _ignore(
+    scope: Scope, db: Connection, side: Side, records: Sequence[str], who: str, where: str = ""
+) -> None:
+    """Leave records alone; they come to rest anew in each pass, as long as somebody says so."""
+    why = " ".join(part for part in ("left alone", f"as {who} decided" if who else "", where) if part)
+    scope.ledger.withdraw(
+        db, [(kind, f"{int(side)}:{record}") for record in records for kind in ("ambiguous", "taken")]
+    )
+    scope.ledger.rest(db, [(side, record, "ignored", why, None, 0) for record in records])
+
+
+def _keep(scope: Scope, kind: str, side: Side, record: str, decision: Decision) -> bool:
+    """Write down beside the spec what was decided about one record, unless all of this is undone."""
+    if scope.rehearsing:
+        return False
+    ids = (record, None) if side is Side.LEFT else (None, record)
+    return scope.keep(kind, ids, decision.who, str(decision.detail.get("why", "")))
 
 
 def keep_made(scope: Scope) -> None:

@@ -20,15 +20,17 @@ from syncline.spec.matches import KINDS, load_matches, matches_file
 from syncline.spec.model import Spec
 
 _HEAD = """\
-# What people decided about records that have never met: which are the same, which are different, and which
-# have no counterpart and are to be created. Every pass reads it, and asks nothing that is answered here.
+# What people decided about records that have never met: which are the same, which are different, which
+# have no counterpart and are to be created, and which are left alone (ignore). Every pass reads it, and asks
+# nothing that is answered here.
 # Written by `syncline conflicts`; edit it as you like (`syncline validate` checks it).
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptMatch:
-    """One decision to be kept. ``kind``: same, different or create; ``records``: by system, id and name."""
+    """One decision to be kept. ``kind``: same, different, create or ignore; ``records``: by system, id and
+    name."""
 
     module: str
     kind: str

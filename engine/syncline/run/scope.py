@@ -30,8 +30,9 @@ class SafetyStop(SynclineError):
     """Something looks so much like a mishap that nothing is written before a person has looked."""
 
 
-#: ``keep(kind, (left id, right id), who, why)``: see :mod:`syncline.run.keeping`.
-Keep = Callable[[str, tuple[str | None, str | None], str, str], None]
+#: ``keep(kind, (left id, right id), who, why)``: whether it stands in the file now, see
+#: :mod:`syncline.run.keeping`.
+Keep = Callable[[str, tuple[str | None, str | None], str, str], bool]
 
 _NO_DRIFT = Drift()
 NO_MATCHES = Matches()
@@ -154,7 +155,7 @@ class Scope:
         #: what people decided about records that have never met
         self.matches = NO_MATCHES
         #: keeps for good what was carried out of that (kind, (left id, right id), who, why)
-        self.keep: Keep = lambda kind, ids, who, why: None
+        self.keep: Keep = lambda kind, ids, who, why: False
         #: whether all of this is undone at the end, and nothing may be kept
         self.rehearsing = False
         #: what somebody should know of this pass

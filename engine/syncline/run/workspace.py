@@ -298,7 +298,7 @@ class Workspace:
         """How a pass keeps what it carried out. The state knows it already: a file that cannot be written
         stops nothing."""
 
-        def keep_one(kind: str, ids: tuple[str | None, str | None], who: str, why: str) -> None:
+        def keep_one(kind: str, ids: tuple[str | None, str | None], who: str, why: str) -> bool:
             systems = [end.system for end in scope.ends]
             named: dict[str, tuple[str, str]] = {}
             with self.database.read() as db:
@@ -312,6 +312,8 @@ class Workspace:
                 self.keep_matches([one])
             except SynclineError as error:
                 scope.notes.append(f"{error.what}; {error.fix}")
+                return False
+            return True
 
         return keep_one
 

@@ -18,7 +18,9 @@ from syncline.spec.source import MAX_BYTES, Source, decode, read_tree, too_big
 from syncline.spec.strays import unknown_system
 from syncline.spec.tree import List, Map, Node, Scalar, find, name_place, without
 
-KINDS = ("same", "different", "create")
+KINDS = ("same", "different", "create", "ignore")
+#: Of these a decision is about one record.
+_ALONE = ("create", "ignore")
 _OPTIONS = ("who", "when", "why")
 
 
@@ -33,12 +35,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
-    """The decisions of one module. ``same`` and ``different``: by (left id, right id); ``create``: by (side,
-    id), side 0 being the left one."""
+    """The decisions of one module. ``same`` and ``different``: by (left id, right id); ``create``
+    (it is made at the other end) and ``ignore`` (it is left alone): by (side, id), side 0 being the left
+    one."""
 
     same: Mapping[tuple[str, str], Said] = field(default_factory=dict)
     different: Mapping[tuple[str, str], Said] = field(default_factory=dict)
     create: Mapping[tuple[int, str], Said] = field(default_factory=dict)
+    ignore: Mapping[tuple[int, str], Said] = field(default_factory=dict)
 
 
 def matches_file(spec: Path) -> Path:
@@ -108,7 +112,7 @@ class _Reader:
 
     def _module(self, root: Map, name: str, module: Module) -> Matches:
         pairs: dict[str, dict[tuple[str, str], Said]] = {"same": {}, "different": {}}
-        create: dict[tuple[int, str], Said] = {}
+        alone: dict[str, dict[tuple[int, str], Said]] = {"create": {}, "ignore": {}}
         for kind in KINDS:
             node = find(root, (name, kind))
             for number in range(len(node.items) if isinstance(node, List) else 0):
@@ -118,21 +122,26 @@ class _Reader:
                 if ids is None:
                     continue
                 left, right = ids
-                if kind == "create":
+                if kind in _ALONE:
                     if (left is None) is (right is None):
                         self._report(
-                            said.place, "bad-match", "a record to be created is one record of one system"
+                            said.place,
+                            "bad-match",
+                            f"what stands under {kind} is one record of one system",
+                            "two records stand under same or different",
                         )
                         continue
-                    create[(0, left) if left is not None else (1, str(right))] = said
+                    alone[kind][(0, left) if left is not None else (1, str(right))] = said
                 elif left is None or right is None:
                     missing = (module.left if left is None else module.right).system
                     fix = f"add {missing}: and its id"
                     self._report(said.place, "missing-key", f"this pair has no record of {missing}", fix)
                 else:
                     pairs[kind][left, right] = said
-        self._contradictions(pairs["same"], pairs["different"], create)
-        return Matches(same=pairs["same"], different=pairs["different"], create=create)
+        self._contradictions(pairs["same"], pairs["different"], alone)
+        return Matches(
+            same=pairs["same"], different=pairs["different"], create=alone["create"], ignore=alone["ignore"]
+        )
 
     def _records(
         self, root: Map, path: tuple[str, str, int], module: Module
@@ -156,7 +165,7 @@ class _Reader:
         self,
         same: Mapping[tuple[str, str], Said],
         different: Mapping[tuple[str, str], Said],
-        create: Mapping[tuple[int, str], Said],
+        alone: Mapping[str, Mapping[tuple[int, str], Said]],
     ) -> None:
         """What is said of one record twice, and cannot both be true: told at the later place."""
         first: dict[tuple[int, str], Said] = {}
@@ -166,9 +175,10 @@ class _Reader:
                     self._twice(record, said, earlier)
             if pair in different:
                 self._twice(" and ".join(pair), different[pair], said)
-        for key, said in create.items():
-            if key in first:
-                self._twice(key[1], said, first[key])
+        for kind in _ALONE:
+            for key, said in alone[kind].items():
+                if (earlier := first.setdefault(key, said)) is not said:
+                    self._twice(key[1], said, earlier)
 
     def _twice(self, record: str, said: Said, other: Said) -> None:
         first, last = sorted((said.place, other.place))

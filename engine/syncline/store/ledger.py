@@ -328,7 +328,7 @@ class Ledger:
         return {
             record: None if twin is None else bytes(twin)
             for record, state, in_scope, status, twin in rows
-            if state in ("live", "voided") and in_scope and status != "ambiguous"
+            if state in ("live", "voided") and in_scope and status not in ("ambiguous", "ignored")
         }
 
     def save_staged(self, db: Connection, rows: Sequence[Staged]) -> None:
@@ -400,14 +400,14 @@ class Ledger:
                 _UNSTAGE.many(db, [(self.scope, side, given_list(db, some))])
 
     def wake(self, db: Connection, now: datetime) -> None:
-        """Make pending what rested until now: waiters, unclear matches, due failures, writes cut off."""
+        """Make pending what rested until now: waiters, unclear and ignored ones, due failures, cut writes."""
         c = t.staged.c
         db.execute(
             sa.update(t.staged)
             .where(
                 c.scope == self.scope,
                 sa.or_(
-                    c.status.in_(("waiting", "writing", "ambiguous")),
+                    c.status.in_(("waiting", "writing", "ambiguous", "ignored")),
                     sa.and_(c.status == "failed", c.due <= now),
                 ),
             )

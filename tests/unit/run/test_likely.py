@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tests.support.companies import Company, Dirt, Values
+from tests.support.effort import LONG
 from tests.support.judging import Seeded, Verdict, without_evidence
 from tests.support.tally import Tally
 from tests.support.world import Pair
@@ -94,7 +96,7 @@ def test_two_thousand_dirty_pairs_are_joined_asked_about_or_created_and_none_is_
 
 
 def test_answered_questions_are_not_asked_again_not_even_in_another_state(tmp_path: Path) -> None:
-    companies = Dirt(seed=21).companies(400)
+    companies = Dirt(seed=21).companies(160)
     with open_store(str(tmp_path / "state.db")) as database:
         pair = Pair(tmp_path, database, SPEC)
         seeded = seed(pair, companies)
@@ -125,9 +127,10 @@ def test_answered_questions_are_not_asked_again_not_even_in_another_state(tmp_pa
         assert [call for call in (*pair.a.calls, *pair.b.calls) if call[0] == "write"] == []
 
 
+@pytest.mark.skipif(not LONG, reason="takes minutes: python3 dev.py prove --long")
 def test_the_number_of_compared_pairs_grows_with_the_number_of_records(tmp_path: Path, tally: Tally) -> None:
     compared = {}
-    for size in (500, 1000, 2000, 4000):
+    for size in (1000, 4000, 16000):
         folder = tmp_path / str(size)
         folder.mkdir()
         with open_store(str(folder / "state.db")) as database:
@@ -137,4 +140,5 @@ def test_the_number_of_compared_pairs_grows_with_the_number_of_records(tmp_path:
                 run_pass([scope], lambda text: None)
                 compared[size] = scope.totals.compared
         tally(f"pairs compared of {size} companies and as many", compared[size])
-    print(compared)
+    assert compared[4000] < 5 * compared[1000]
+    assert compared[16000] < 5 * compared[4000]
