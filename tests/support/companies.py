@@ -144,7 +144,9 @@ class Dirt:
         wider = pick.choice(_WIDER) if pick.random() < 0.4 else ""
         form = pick.choice(_FORMS)
         whole = " ".join(part for part in (name, wider, form) if part)
-        mailbox = pick.choice(["info", "accounts", "office", name.split()[0].lower().replace("'", "")])
+        mailbox = pick.choice(
+            ["info", "accounts", "office", name.split()[0].lower().translate(_ACCENTS).replace("'", "")]
+        )
         domain = f"{name.lower().replace(' ', '').translate(_ACCENTS).replace(chr(39), '')}.com.au"
         if pick.random() < 0.25:
             mailbox, domain = f"{name.lower().replace(' ', '.').translate(_ACCENTS)}", pick.choice(_FREE)

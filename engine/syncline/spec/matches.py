@@ -50,6 +50,14 @@ def matches_file(spec: Path) -> Path:
     return spec.with_name(f"{spec.stem}.matches.yaml")
 
 
+def is_matches_file(file: Path) -> bool:
+    """Whether a file holds the decisions of a spec that lies beside it."""
+    name, ending = file.name.removesuffix(".matches.yaml"), ".matches.yaml"
+    return file.name.endswith(ending) and any(
+        file.with_name(f"{name}{end}").exists() for end in (".yaml", ".yml")
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedMatches:
     """The decisions by module, what is wrong with them, and the file's text, if there is one."""

@@ -612,7 +612,7 @@ class _Parser:
                     f"add {name} to evidence, with a weight",
                 )
         link = _decimal(self._value((*at, "link"))) or Decimal("0.9")
-        ask = _decimal(self._value((*at, "ask"))) or Decimal("0.55")
+        ask = _decimal(self._value((*at, "ask"))) or Decimal("0.6")
         total = sum((each.weight for each in evidence), Decimal(0))
         enough = _decimal(self._value((*at, "enough"))) or total * 2 / 5
         if ask >= link:
