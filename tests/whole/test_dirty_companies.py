@@ -70,7 +70,7 @@ def seed(stage: Stage) -> Seeded:
 
 
 def companies() -> list[Company]:
-    return Dirt(seed=7).companies(PAIRS)
+    return Dirt(seed=24).companies(PAIRS)
 
 
 @pytest.fixture(scope="module")
