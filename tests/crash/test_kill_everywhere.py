@@ -13,7 +13,7 @@ from tests.support.tally import Tally
 
 #: What differs on PostgreSQL is the commits; it gets a share of them.
 _ON_POSTGRESQL = ("before", "after")
-#: Every second of the points that one of each kind would be, or every fifth, for the time that a run may take.
+#: Every second of those points, or every fifth, for the time that a run may take.
 _SQLITE, _POSTGRESQL = slice(None, None, 2), slice(None, None, 5)
 
 

@@ -15,12 +15,14 @@ from syncline.mapping.expressions import Expressions
 from syncline.mapping.module import ModuleMap, Side
 from syncline.mapping.nesting import find_remote, nesting_of
 from syncline.reconcile.order import order_modules
+from syncline.run.keeping import KeptMatch, keep
 from syncline.run.known import known_module
 from syncline.run.nesting import NestedSession
 from syncline.run.passes import PassResult, run_pass
-from syncline.run.scope import Onlooker, Scope, ScopeEnd
+from syncline.run.scope import NO_MATCHES, Keep, Onlooker, Scope, ScopeEnd
 from syncline.spec.digest import field_digests
 from syncline.spec.load import load_spec
+from syncline.spec.matches import load_matches, matches_file
 from syncline.spec.model import End, Spec
 from syncline.store.database import Database
 from syncline.store.ids import next_id
@@ -32,6 +34,7 @@ LEFT_FIELDS = (
     Field(name="phone"),
     Field(name="email"),
     Field(name="tax"),
+    Field(name="city"),
     Field(name="active", type=FieldType.BOOLEAN),
     Field(name="note"),
     Field(name="main_name"),
@@ -146,6 +149,11 @@ class Pair:
                     now=lambda: self.now,
                 )
             )
+        loaded = load_matches(matches_file(self.tmp_path / "spec.yaml"), self.spec)
+        assert not loaded.problems, loaded.problems
+        for scope in scopes:
+            scope.matches = loaded.modules.get(scope.name, NO_MATCHES)
+            scope.keep = self._keeper(scope)
         by_name = {scope.name: scope for scope in scopes}
         for scope in scopes:
             scope.scopes = by_name
@@ -168,6 +176,31 @@ class Pair:
             expressions=Expressions(),
             now=lambda: self.now,
         )
+
+    def _keeper(self, scope: Scope) -> Keep:
+        def keep_one(kind: str, ids: tuple[str | None, str | None], who: str, why: str) -> bool:
+            self.decide(scope.name, kind, ids, who=who, why=why)
+            return True
+
+        return keep_one
+
+    def decide(
+        self, module: str, kind: str, *pairs: tuple[str | None, str | None], who: str = "ann", why: str = ""
+    ) -> None:
+        """A person decides about pairs of ids (left, right), of which a record to be created has one."""
+        ends = self.spec.modules[module].left.system, self.spec.modules[module].right.system
+        kept = [
+            KeptMatch(
+                module=module,
+                kind=kind,
+                records={end: (i, "") for end, i in zip(ends, ids, strict=True) if i is not None},
+                who=who,
+                when=self.now,
+                why=why,
+            )
+            for ids in pairs
+        ]
+        keep(self.tmp_path / "spec.yaml", self.spec, kept)
 
     def run(self) -> PassResult:
         with self.scopes() as scopes:

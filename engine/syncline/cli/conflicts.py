@@ -19,6 +19,8 @@ from syncline.cli.exits import Exit
 @click.option("--value", metavar="TEXT", help="Let this value stand; empty text clears the field.")
 @click.option("--link", metavar="OTHER", help="It is the same as this record of the other end.")
 @click.option("--create", is_flag=True, help="It is a record of its own: make it at the other end.")
+@click.option("--ignore", is_flag=True, help="Leave it alone: neither link nor create it.")
+@click.option("--why", metavar="TEXT", default="", help="Why, for whoever reviews the match.")
 @click.option("--later", is_flag=True, help="Only remember the decision; the next pass carries it out.")
 @click.option("--settled", is_flag=True, help="List the values that lost to a rule or to a decision.")
 @click.option("--module", metavar="M", help="Only this module of the spec.")
@@ -32,6 +34,8 @@ def command(
     value: str | None,
     link: str | None,
     create: bool,
+    ignore: bool,
+    why: str,
     later: bool,
     settled: bool,
     module: str | None,
@@ -40,14 +44,15 @@ def command(
     """List what a person must decide, with the evidence; or decide one of them.
 
     A decision is remembered and carried out at once; if that fails, by the next pass. When a record has
-    changed by then, the question is put again. With --settled the values that lost are listed, and each can
-    be put back with --take.
+    changed by then, the question is put again. What is decided of a match is kept in a file beside the spec,
+    acme.matches.yaml, which every pass reads and you may edit. With --settled the values that lost are
+    listed, and each can be put back with --take.
 
     \b
     Examples:
       syncline conflicts acme.yaml
       syncline conflicts acme.yaml 512 --take books
-      syncline conflicts acme.yaml 513 --link 5725767000000400807
+      syncline conflicts acme.yaml 513 --link 5725767000000400807 --why "same tax number"
       syncline conflicts acme.yaml --settled
       syncline conflicts acme.yaml 514:phone --take books
 
@@ -57,12 +62,12 @@ def command(
     from syncline.run.conflicts import Answer, count_open, decide, find, list_open, list_settled
     from syncline.run.known import refuse_missing_state
 
-    answer = Answer(take=take, value=value, link=link, create=create)
-    deciding = answer != Answer()
-    if (deciding or later) and number is None:
+    answer = Answer(take=take, value=value, link=link, create=create, ignore=ignore, why=why)
+    deciding = answer != Answer(why=why)
+    if (deciding or later or why) and number is None:
         raise click.UsageError("say which: syncline conflicts SPEC ID --take SYSTEM")
-    if later and not deciding:
-        raise click.UsageError("--later goes with a decision")
+    if (later or why) and not deciding:
+        raise click.UsageError("--later and --why go with a decision")
     if number is not None and settled:
         raise click.UsageError("--settled is a list; give the id alone")
     with workspace(spec, state) as work:
@@ -106,7 +111,7 @@ def _print_decided(told: Mapping[str, Any]) -> None:
 
 
 def _print_question(one: Mapping[str, Any], spec: Path) -> None:
-    from syncline.cli.words import instant, one_line
+    from syncline.cli.words import evidence, instant, one_line
 
     say(f"{one['id']} {one['kind']}: {one['module']} {_who(one)}, asked {instant(one['asked_at'])}")
     if "values" in one:
@@ -124,6 +129,9 @@ def _print_question(one: Mapping[str, Any], spec: Path) -> None:
     for candidate in one.get("candidates", ()):
         linked = f", linked with {candidate['linked_to']}" if candidate["linked_to"] else ""
         say(f'  may be {candidate["id"]} "{candidate["name"]}"{linked}')
+        if "score" in candidate:
+            for line in evidence(candidate):
+                say(f"    {line}")
     if one["decided"]:
         say(f"  decided by {one['decided']['who']}; the next pass carries it out")
     elif one["answers"]:

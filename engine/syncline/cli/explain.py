@@ -55,7 +55,7 @@ def command(
 
 def print_story(story: Mapping[str, Any]) -> None:
     """The story for people, the present first and the past after it."""
-    from syncline.cli.words import one_line
+    from syncline.cli.words import evidence, one_line
 
     name = f' "{story["name"]}"' if story["name"] else ""
     say(f"{story['module']}{name}")
@@ -66,6 +66,8 @@ def print_story(story: Mapping[str, Any]) -> None:
         if end["page"]:
             say(f"    {end['page']}")
     say(f"  {_linked(story['linked'])}")
+    for line in evidence(story["linked"]) if "evidence" in (story["linked"] or ()) else ():
+        say(f"    {line}")
     say(f"  {story['why']}")
     _print_questions(story)
     for one in story["candidates"]:
@@ -92,6 +94,8 @@ def _linked(linked: Mapping[str, Any] | None) -> str:
         return f"linked {when}: created in {linked['system']}"
     if linked["how"] == "decided":
         return f"linked {when}: decided by {linked['who']}"
+    if linked["how"] == "likely":
+        return f"linked {when}: likely the same by the rule at {linked['rule']}, score {linked['score']}"
     return f'linked {when}: same key "{linked["key"]}" by the rule at {linked["rule"]}'
 
 
@@ -100,7 +104,7 @@ def _pass(run: Mapping[str, Any]) -> str:
 
 
 def _print_questions(story: Mapping[str, Any]) -> None:
-    from syncline.cli.words import instant, one_line
+    from syncline.cli.words import evidence, instant, one_line
 
     for asked in story["questions"]:
         match asked["kind"]:
@@ -115,6 +119,8 @@ def _print_questions(story: Mapping[str, Any]) -> None:
             case "ambiguous":
                 others = ", ".join(asked["others"])
                 said = f"ambiguous: may be the same as {others} in {asked['system']} ({asked['rule']})"
+                for one in asked["likely"]:
+                    said += "".join(f"\n    {line}" for line in (one["id"], *evidence(one)))
             case "deleted-and-edited":
                 said = f"{asked['state']} in {asked['system']}, and edited at the other end"
             case _:

@@ -85,7 +85,8 @@ def event_line(event: Mapping[str, Any]) -> str:
     if event["event"] == "created":
         details = [f"{len(details)} fields"]
     if event["event"] == "linked":
-        details.append(f'same key "{event.get("key", "")}" ({event.get("rule", "")})')
+        by = f"score {event['score']}" if "score" in event else f'same key "{event.get("key", "")}"'
+        details.append(f"{by} ({event.get('rule', '')})")
     if event.get("message"):
         field = f" (field {event['field']})" if event.get("field") else ""
         other = f"; held by {event['other']}" if event.get("other") else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,19 @@ def _print(plan: dict[str, Any], limit: int) -> None:
         say(f"{name} ({left} with {right})")
         for link in module["links"][:limit]:
             say(f"  = link {left} {link['left']} with {right} {link['right']}")
-            say(f"      by {link['key']!r}  [{link['rule']}]")
+            by = repr(link["key"]) if "evidence" not in link else f"score {link['score']}"
+            say(f"      by {by}  [{link['rule']}]")
+            _print_evidence(link, [left, right])
         _more(len(module["links"]) - limit)
         for operation in module["operations"][:limit]:
             _print_operation(operation)
         _more(len(module["operations"]) - limit)
         for question in module["questions"][:limit]:
             say(f"  ? {_question(question, module['systems'])}")
+            for pair in question.get("likely", ())[:3]:
+                systems = module["systems"]
+                say(f"      {systems[1 - question['side']]} {pair['other']}: score {pair['score']}")
+                _print_evidence(pair, systems)
         _more(len(module["questions"]) - limit)
         totals.update(op["kind"] for op in module["operations"])
         totals["link"] += len(module["links"])
@@ -89,11 +96,24 @@ def _question(question: dict[str, Any], systems: list[str]) -> str:
     if kind == "ambiguous":
         here, there = systems[question["side"]], systems[1 - question["side"]]
         others = ", ".join(question["others"][:5])
-        return f"{here} {question['record']} may be the same as {there} {others} ({question['key']!r})"
+        by = f" ({question['key']!r})" if question["key"] else ""
+        return f"{here} {question['record']} may be the same as {there} {others}{by}"
     if kind in ("conflict", "bouncing"):
         left, right = _short(question["left"]), _short(question["right"])
         return f"{question['field']}: {systems[0]} says {left}, {systems[1]} says {right}"
     return f"{kind}: {question.get('message', '')}".rstrip(": ")
+
+
+def _print_evidence(pair: Mapping[str, Any], systems: Sequence[str]) -> None:
+    from syncline.cli.words import evidence
+
+    parts = pair.get("evidence", {})
+    told = {
+        name: {**part, "values": dict(zip(systems, (part["left"], part["right"]), strict=True))}
+        for name, part in parts.items()
+    }
+    for line in evidence({**pair, "evidence": told})[1:] if parts else ():
+        say(f"        {line}")
 
 
 def _short(value: Any) -> str:

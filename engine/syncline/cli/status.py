@@ -11,7 +11,7 @@ import click
 from syncline.cli.common import print_json, say, spec_options, workspace
 from syncline.cli.exits import OF_STATUS
 
-_LISTS = ("conflicts", "ambiguous", "waiting", "locked", "failed", "parked")
+_LISTS = ("conflicts", "ambiguous", "waiting", "locked", "failed", "parked", "ignored")
 
 
 @click.command("status")
@@ -103,7 +103,11 @@ def _lists_of(result: Mapping[str, Any]) -> list[str]:
     """The lists that have something to show for people to act on."""
     resting = {name for module in result["modules"].values() for name, n in module["resting"].items() if n}
     statuses = {"conflicts": {"conflict"}, "failed": {"failed", "dead"}}
-    return [which for which in _LISTS if which != "parked" and statuses.get(which, {which}) & resting]
+    return [
+        which
+        for which in _LISTS
+        if which not in ("parked", "ignored") and statuses.get(which, {which}) & resting
+    ]
 
 
 def _print_list(rows: Sequence[Mapping[str, Any]], which: str, limit: int) -> None:

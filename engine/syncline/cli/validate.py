@@ -59,12 +59,13 @@ def validate_files(
     environ: Mapping[str, str],
     live: LiveCatalogues | None = None,
 ) -> Validated:
-    """Check the specs at ``paths`` against the grammar and the installed connectors; offline unless
-    ``live``."""
+    """Check the specs at ``paths`` and the match decisions beside them against the grammar and the installed
+    connectors; offline unless ``live``."""
     from syncline.mapping.check import check_spec, read_expressions
     from syncline.mapping.check_writers import check_writers_across
     from syncline.mapping.tables import TableFilter
     from syncline.spec.digest import table_digest
+    from syncline.spec.matches import is_matches_file, load_matches, matches_file
 
     bases = Bases(plugged.bundles)
     compiled: dict[tuple[tuple[MacroSource, ...], str], tuple[Expressions, list[Problem]]] = {}
@@ -73,12 +74,18 @@ def validate_files(
     whole: list[Spec] = []
     files = 0
     for path in paths:
+        if is_matches_file(pathlib.Path(path)):
+            continue  # checked with the spec that it lies beside
         files += 1
         loaded = load_spec(path, environ=environ, bases=bases)
         problems += loaded.problems
         sources.update(loaded.sources)
         if loaded.partial is None:
             continue
+        decided = load_matches(matches_file(pathlib.Path(path)), loaded.partial)
+        problems += decided.problems
+        if decided.source is not None:
+            sources[decided.source.file] = decided.source
         imported = (loaded.macros, table_digest(loaded.partial))
         if imported not in compiled:
             filters: dict[str, Callable[..., Any]] = {**plugged.filters}

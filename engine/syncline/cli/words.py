@@ -81,3 +81,17 @@ def tries(number: int) -> str:
 def counted(count: int, word: str) -> str:
     """``1 document``, ``2 documents``."""
     return f"{count} {word}{'' if abs(count) == 1 else 's'}"
+
+
+def evidence(pair: Mapping[str, Any]) -> list[str]:
+    """Why a pair is likely, a line for each piece of evidence: what both ends have, and what it counted."""
+    lines = [f"score {pair['score']}"]
+    for name, part in pair["evidence"].items():
+        values = " | ".join(f"{system} {one_line(value)}" for system, value in part["values"].items())
+        if part["alike"] is None:
+            said = "says nothing"
+        else:
+            said = f"alike {part['alike']}, {part['contributed']} of {part['counted']}"
+        against = ", which must not differ" if name in pair["contradicted"] else ""
+        lines.append(f"{name}: {values} ({said}{against})")
+    return lines

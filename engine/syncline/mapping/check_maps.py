@@ -71,6 +71,9 @@ class MapChecks:
         for rule in self.module.match:
             self._check_key(rule.left, 0)
             self._check_key(rule.right, 1)
+        for left, right in self.module.likely.block if self.module.likely is not None else ():
+            self._check_key(left, 0)
+            self._check_key(right, 1)
         self._check_reckoning()
         void = self.module.reconcile.void if self.module.reconcile else {}
         names = ("record", "record_id", "today")
@@ -473,6 +476,10 @@ class MapChecks:
                     f"there is no filter {name}",
                     did_you_mean(name, self.expressions.filter_names),
                 )
+                continue
+            given = key.arguments[index] if index < len(key.arguments) else ()
+            if fault := self.expressions.check_arguments(name, given):
+                self._report(key.filter_places[index], "bad-match", fault)
 
     def _check_expression(
         self,

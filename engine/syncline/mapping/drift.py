@@ -56,13 +56,15 @@ def find_drift(
     around = _first(problems(replace(module, fields={})))
     if around is not None:
         return Drift(module=_told(around))
-    bare = replace(module, match=(), where={}, recheck={})
+    bare = replace(module, match=(), likely=None, where={}, recheck={})
     maps = {}
     for name, fmap in module.fields.items():
         found = _first(problems(replace(bare, fields={name: fmap}))) or _retyped(module, fmap, known, remotes)
         if found is not None:
             maps[name] = _told(found)
-    needed = [name for rule in module.match for name in rule.agree if name in maps]
+    agreeing = [name for rule in module.match for name in rule.agree]
+    agreeing += [each.name for each in module.likely.evidence] if module.likely is not None else []
+    needed = [name for name in agreeing if name in maps]
     if needed:
         return Drift(maps=maps, module=f"{maps[needed[0]]}; match rules cannot do without {needed[0]}")
     required = [p for p in problems(bare, complete=True) if p.code == "required-field"]

@@ -9,6 +9,7 @@ nodes, the methods, the filters and the operators that may occur at all.
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,8 +25,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
 
-from syncline.mapping.filters import FILTERS, MAX_DIGITS, MAX_ITEMS, MAX_TEXT, Filter, limited, sized, text
+from syncline.mapping.filters import MAX_DIGITS, MAX_ITEMS, MAX_TEXT, Filter, limited, sized, text
 from syncline.mapping.missing import Missing
+from syncline.mapping.registry import ALL_FILTERS
 
 MAX_SOURCE = 2_000
 MAX_FILE = 100_000
@@ -479,7 +481,7 @@ class Expressions:
     _trees: dict[str, nodes.Template] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._environment = _make_environment({**FILTERS, **self.filters})
+        self._environment = _make_environment({**ALL_FILTERS, **self.filters})
         for file in self.macros:
             for name, macro in self._macros_of(file).items():
                 if name in self._environment.globals or name in NAMES:
@@ -599,24 +601,38 @@ class Expressions:
                 found.append(str(item.arg.value))
         return frozenset(found) if len(found) == uses else None
 
-    def filter(self, name: str) -> Filter:
+    def filter(self, name: str, arguments: Sequence[str] = ()) -> Filter:
         """The filter of that name, for use outside an expression; raises ExpressionError.
 
         It raises ValueError for a value that it does not take, and ExpressionError when it fails itself.
         """
-        found = {**FILTERS, **self.filters}.get(name)
+        found = {**ALL_FILTERS, **self.filters}.get(name)
         if found is None:
             raise _unknown("filter", name, self.filter_names, name)
 
         def run(value: Any) -> Any:
             try:
-                return found(value)
+                return found(value, *arguments)
             except ValueError:
                 raise
             except Exception as error:  # an argument that is missing, or a plugin's own fault
                 raise ExpressionError(f"the filter {name} failed: {_first_line(error)}") from None
 
         return run
+
+    def check_arguments(self, name: str, arguments: Sequence[str]) -> str:
+        """Why a filter does not take these texts beside its value; empty when it does."""
+        found = {**ALL_FILTERS, **self.filters}[name]
+        try:
+            inspect.signature(found).bind("", *arguments)
+        except TypeError:
+            return f"{name} cannot be used with {len(arguments) or 'no'} texts in brackets"
+        try:
+            if arguments:
+                self.filter(name, arguments)("")
+        except ValueError as error:
+            return f"{name}: {error}"
+        return ""
 
     def _looked_at(self, source: str) -> nodes.Template:
         if source not in self._trees:

@@ -19,7 +19,7 @@ from syncline.mapping.fields import field_at
 from syncline.mapping.filters import MAX_ITEMS, text
 from syncline.mapping.missing import MISSING
 from syncline.mapping.paths import Getter, Path, parse_path
-from syncline.spec.model import Direction, FieldMap, Module
+from syncline.spec.model import Direction, FieldMap, MatchKey, Module
 
 #: The key under which an item of a list carries the remote's own id of it, beside its mapped values.
 ITEM_ID = "#"
@@ -31,6 +31,8 @@ TAKEN = "?"
 CREATES = "(creates)"
 #: Longer keys of match rules are kept by a digest: PostgreSQL's indexes take 2.7 kB.
 MAX_KEY = 200
+#: A block takes no more than so many keys of one value.
+MAX_BLOCK_KEYS = 60
 #: The name under which a failing ``where`` stands among the faults, where no map can be called so.
 FILTER_FAULT = "(where)"
 
@@ -56,14 +58,15 @@ class Projection(msgspec.Struct):
 
     ``own``: the values at its own end, by map; unknown ones are left out. ``out``: the same as the other
     end would store them; a reference is still this end's identity. ``faults``: maps whose value could not
-    be made, with the reason. ``keys``: one per match rule, empty text where the record has none. ``text``:
-    ``own`` as JSON.
+    be made, with the reason. ``keys``: one per match rule, empty text where the record has none; ``blocks``:
+    those of each block of the likely rule. ``text``: ``own`` as JSON.
     """
 
     own: dict[str, Any]
     out: dict[str, Any] = {}
     faults: dict[str, str] = {}
     keys: list[str] = []
+    blocks: list[tuple[str, ...]] = []
     in_scope: bool = True
     recheck: str | None = None
     print: bytes = b""
@@ -242,12 +245,11 @@ class _SideMap:
         ]
         self.where = expressions.compile(where.source) if where else None
         self.recheck = expressions.compile(recheck.source) if recheck else None
-        self.rules = []
-        for rule in module.match:
-            key = (rule.left, rule.right)[side]
-            filters = [expressions.filter(name) for name in key.filters]
-            self.rules.append((parse_path(key.path), filters))
-        self.key_getters = [(path.getter(), filters) for path, filters in self.rules]
+        keys = [(rule.left, rule.right)[side] for rule in module.match]
+        blocks = [pair[side] for pair in module.likely.block] if module.likely is not None else []
+        self.rules = [(parse_path(key.path), _filters(key, expressions)) for key in (*keys, *blocks)]
+        getters = [(path.getter(), filters) for path, filters in self.rules]
+        self.key_getters, self.block_getters = getters[: len(keys)], getters[len(keys) :]
         sources = [expression.source for expression in (where, recheck, creates) if expression]
         self.wanted = self._wanted(module_map, expressions, sources)
 
@@ -302,9 +304,11 @@ class _SideMap:
             self._project_expressions(record, names, result)
         try:
             result.keys = [_key(get, values, filters) for get, filters in self.key_getters]
+            if self.block_getters:
+                result.blocks = [_block_keys(get, values, filters) for get, filters in self.block_getters]
         except ExpressionError as error:
             # Without its keys the record would match nothing, and be created a second time.
-            result.keys = [""] * len(self.key_getters)
+            result.keys, result.blocks = [""] * len(self.key_getters), []
             result.faults["(match)"] = error.message
         encoded = exactjson.encode_sorted(own)
         result.text = encoded.decode()
@@ -546,6 +550,32 @@ def _key(get: Getter, values: Mapping[str, Any], filters: list[Callable[..., Any
         return ""  # a list or a group is no key
     key = str(value).strip()
     return key if len(key) <= MAX_KEY and "\x00" not in key else _short_key(key)
+
+
+def _block_keys(get: Getter, values: Mapping[str, Any], filters: list[Callable[..., Any]]) -> tuple[str, ...]:
+    """The keys under which a record is found by a block: a filter may give several."""
+    try:
+        value = get(values)
+        if value is MISSING or value is None:
+            return ()
+        for filter_ in filters:
+            value = filter_(value)
+    except ExpressionError:
+        raise
+    except ValueError:
+        return ()
+    parts = value[:MAX_BLOCK_KEYS] if isinstance(value, list) else [value]
+    found = (str(part).strip() for part in parts if isinstance(part, (str, int, Decimal)))
+    return tuple(
+        dict.fromkeys(
+            key if len(key) <= MAX_KEY and "\x00" not in key else _short_key(key) for key in found if key
+        )
+    )
+
+
+def _filters(key: MatchKey, expressions: Expressions) -> list[Callable[..., Any]]:
+    given = key.arguments or ((),) * len(key.filters)
+    return [expressions.filter(name, texts) for name, texts in zip(key.filters, given, strict=True)]
 
 
 def _short_key(key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,18 +38,25 @@ class Matched:
 
 
 def match_group(
-    lefts: Sequence[Candidate], rights: Sequence[Candidate], agree: Sequence[MapEntry]
+    lefts: Sequence[Candidate],
+    rights: Sequence[Candidate],
+    agree: Sequence[MapEntry],
+    different: Collection[tuple[str, str]] = frozenset(),
 ) -> Matched:
-    """Pair the records of one key. Two records can be the same when no map of ``agree`` contradicts it; they
-    are paired when each is the other's only possibility and both are free."""
+    """Pair the records of one key. Two records can be the same when no map of ``agree`` contradicts it, and
+    no person (``different``: pairs of ids); they are paired when each is the other's only possibility and
+    both are free."""
     if len(lefts) == len(rights) == 1 and lefts[0].free and rights[0].free:  # nearly all of them
-        alone = not contradicts(lefts[0], rights[0], agree)
+        one = (lefts[0].id, rights[0].id)
+        alone = one not in different and not contradicts(lefts[0], rights[0], agree)
         return Matched(((lefts[0].id, rights[0].id),) if alone else (), {})
     if len(lefts) > MAX_GROUP or len(rights) > MAX_GROUP:
         return Matched((), _all_unclear(lefts, rights))
     possible: dict[tuple[Side, str], list[Candidate]] = {}
     for left in lefts:
         for right in rights:
+            if (left.id, right.id) in different:
+                continue
             if (left.free or right.free) and not contradicts(left, right, agree):
                 possible.setdefault((Side.LEFT, left.id), []).append(right)
                 possible.setdefault((Side.RIGHT, right.id), []).append(left)

@@ -15,7 +15,7 @@ from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import MapEntry, ModuleMap, Side
 from syncline.run.deciding import match_keys, subject_record
-from syncline.run.known import Known, known_module, known_modules, labels_of, told_bounces
+from syncline.run.known import Known, known_module, known_modules, labels_of, told_bounces, told_score
 from syncline.run.passes import Report
 from syncline.run.push import push
 from syncline.run.sync import recorded_pass
@@ -34,12 +34,15 @@ _WORDS = {True: ("true", "yes", "1"), False: ("false", "no", "0")}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A person's word: ``take`` the value (or the state) of a system, or this ``value``; ``link`` a record
-    with another one, or ``create`` it at the other end as a record of its own."""
+    with another one, ``create`` it at the other end as a record of its own, or ``ignore`` it: it is neither
+    linked nor created. ``why``: for whoever reviews what was decided about a match."""
 
     take: str | None = None
     value: str | None = None
     link: str | None = None
     create: bool = False
+    ignore: bool = False
+    why: str = ""
 
 
 def list_open(database: Database, spec: Spec, module: str | None, limit: int) -> list[dict[str, Any]]:
@@ -51,7 +54,9 @@ def list_open(database: Database, spec: Spec, module: str | None, limit: int) ->
     next pass) and ``answers`` (the options that decide it). A conflict has ``field`` and ``values`` (by
     system), and when a remote refused a value ``tried`` and ``other`` (who holds it); a bouncing field also
     ``history`` (``at``, ``system``, ``found``, ``wrote``); an unclear match has ``system``, ``record``,
-    ``key`` and ``candidates`` (``id``, ``name``, ``linked_to``); a deleted record ``system`` and ``state``.
+    ``key`` and ``candidates`` (``id``, ``name``, ``linked_to``; those of a likely rule also ``score``,
+    ``contradicted`` and ``evidence``, see :func:`syncline.run.known.told_score`); a deleted record
+    ``system`` and ``state``.
     """
     found: list[dict[str, Any]] = []
     with database.read() as db:
@@ -248,13 +253,16 @@ class _Maker:
         return self._decision("fate", str(link.id), link.id, detail), what, (gone.other, record)
 
     def _match(self, asked: Asked) -> tuple[Decision, str, tuple[Side, str]]:
-        self._only("link", "create")
+        self._only("link", "create", "ignore")
         known, db = self._known, self._db
         side, record = subject_record(asked.subject)
         there = known.systems[side.other]
         if self._answer.create:
             what = f"a record of its own: to be created in {there}"
-            return self._decision("match", asked.subject, None, {}), what, (side, record)
+            return self._decision("match", asked.subject, None, self._reason()), what, (side, record)
+        if self._answer.ignore:
+            detail = {"ignore": True, **self._reason()}
+            return self._decision("match", asked.subject, None, detail), "left alone", (side, record)
         other = str(self._answer.link)
         row = known.ledger.staged(db, side.other, [other]).get(other)
         link = known.ledger.links_of(db, side.other, [other]).get(other)
@@ -269,7 +277,8 @@ class _Maker:
                 f"{other} in {there} cannot be linked: {why}", fix="check the id, and run a pass"
             )
         assert known.scope is not None
-        detail = {"other": other, "keys": match_keys(db, known.scope, side, record, other)}
+        keys = match_keys(db, known.scope, side, record, other)
+        detail = {"other": other, "keys": keys, **self._reason()}
         what = f"the same as {other} in {there}"
         return self._decision("match", asked.subject, None, detail), what, (side, record)
 
@@ -287,13 +296,20 @@ class _Maker:
             made_at=work.now(),
         )
 
+    def _reason(self) -> dict[str, Any]:
+        return {"why": self._answer.why} if self._answer.why else {}
+
     def _only(self, *options: str) -> None:
         """Raises SynclineError unless the answer is one of these."""
         given = [name for name in ("take", "value", "link") if getattr(self._answer, name) is not None]
-        given += ["create"] if self._answer.create else []
+        given += [name for name in ("create", "ignore") if getattr(self._answer, name)]
         if not given or set(given) - set(options):
             fix = "decide with " + " or ".join(f"--{name}" for name in options)
             raise SynclineError("this is no answer to what is asked", fix=fix)
+        if len(given) > 1 and set(given) & {"link", "create", "ignore"}:
+            raise SynclineError("these are several answers", fix=f"give one of --{', --'.join(given)}")
+        if self._answer.why and "link" not in options:
+            raise SynclineError("--why is kept with a match alone", fix="leave it out")
 
     def _side(self) -> Side:
         return self._known.side_of(str(self._answer.take))
@@ -405,6 +421,9 @@ def _told(db: Connection, known: Known, asked: Asked, said: Decision | None) -> 
                 "key": detail["key"],
                 "candidates": _candidates(db, known, side.other, detail["others"]),
             }
+            scored = {one["other"]: told_score(known, one) for one in detail.get("likely", ())}
+            for candidate in told["candidates"]:
+                candidate |= scored.get(candidate["id"], {})
         case "deleted-and-edited":
             told |= {"system": known.systems[int(detail["side"])], "state": detail["state"]}
         case "taken":
@@ -421,8 +440,8 @@ _ANSWERS: Mapping[str, list[str]] = {
     "conflict": ["--take SYSTEM", "--value TEXT"],
     "bouncing": ["--take SYSTEM", "--value TEXT"],
     "deleted-and-edited": ["--take SYSTEM"],
-    "ambiguous": ["--link OTHER", "--create"],
-    "taken": ["--link OTHER", "--create"],
+    "ambiguous": ["--link OTHER", "--create", "--ignore"],
+    "taken": ["--link OTHER", "--create", "--ignore"],
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -21,6 +21,8 @@ from syncline.store.decisions import (
 )
 from syncline.store.history import keys_of
 from syncline.store.ledger import Audit, Operation, Staged
+
+_CHUNK = 500
 
 
 class Decided:
@@ -88,14 +90,103 @@ def apply_matches(scope: Scope, db: Connection) -> None:
         elif "other" in decision.detail:
             done.append(decision.id)
             audit.append(_link(scope, db, decision, side, row))
+        elif decision.detail.get("ignore"):
+            # Until it stands in the file it is remembered here.
+            if _keep(scope, "ignore", side, record, decision):
+                done.append(decision.id)
+            _ignore(scope, db, side, [record], decision.who)
         else:
             # Without its keys no rule finds it: it is nobody's counterpart.
             ledger.save_keys(db, side, {record: ()}, [record])
             if not decision.detail.get("tried"):
+                _keep(scope, "create", side, record, decision)
                 change_detail(db, decision.id, {**decision.detail, "tried": True})
                 ledger.rest(db, [(side, record, "pending", "", None, row.attempts)])
     forget_decisions(db, done)
     ledger.write_audit(db, scope.pass_id, scope.now(), audit)
+
+
+def apply_kept(scope: Scope, db: Connection) -> None:
+    """Carry out what the file of match decisions says of records that have no link yet."""
+    matches, ledger = scope.matches, scope.ledger
+    audit: list[Audit] = []
+    for pairs in _chunks(list(matches.same)):
+        marks = [ledger.link_marks(db, side, [pair[side] for pair in pairs]) for side in Side]
+        unmet = [pair for pair in pairs if pair[0] not in marks[0] and pair[1] not in marks[1]]
+        staged = [ledger.staged(db, side, [pair[side] for pair in unmet]) for side in Side]
+        for pair in pairs:
+            mine, theirs = marks[0].get(pair[0]), marks[1].get(pair[1])
+            if (mine or theirs) and (mine is None or theirs is None or mine[0] != theirs[0]):
+                linked = pair[0] if mine is not None else pair[1]
+                place = matches.same[pair].place
+                scope.notes.append(f"{place}: {linked} is linked with another record than is decided here")
+        for left, right in unmet:
+            rows = (staged[0].get(left), staged[1].get(right))
+            if rows[0] is None or rows[1] is None or {row.condition for row in rows if row} != {"live"}:
+                continue  # not there (yet), or not to be kept in step
+            said = matches.same[left, right]
+            audit.append(_join(scope, db, (rows[0], rows[1]), said.who, str(said.place)))
+    for side in Side:
+        for records in _chunks([record for end, record in matches.create if end == side]):
+            linked = ledger.link_marks(db, side, records)
+            alone = [record for record in records if record not in linked]
+            # Without its keys no rule finds it: it is nobody's counterpart.
+            if alone:
+                ledger.save_keys(db, side, {}, alone)
+        for records in _chunks([record for end, record in matches.ignore if end == side]):
+            linked, rows_of = ledger.link_marks(db, side, records), ledger.staged(db, side, records)
+            for record in records:
+                if record in linked:
+                    place = matches.ignore[int(side), record].place
+                    scope.notes.append(f"{place}: {record} is linked, so it cannot be left alone")
+                elif record in rows_of and rows_of[record].status == "pending":
+                    said = matches.ignore[int(side), record]
+                    _ignore(scope, db, side, [record], said.who, str(said.place))
+    ledger.write_audit(db, scope.pass_id, scope.now(), audit)
+
+
+def _ignore(
+    scope: Scope, db: Connection, side: Side, records: Sequence[str], who: str, where: str = ""
+) -> None:
+    """Leave records alone; they come to rest anew in each pass, as long as somebody says so."""
+    why = " ".join(part for part in ("left alone", f"as {who} decided" if who else "", where) if part)
+    scope.ledger.withdraw(
+        db, [(kind, f"{int(side)}:{record}") for record in records for kind in ("ambiguous", "taken")]
+    )
+    scope.ledger.rest(db, [(side, record, "ignored", why, None, 0) for record in records])
+
+
+def _keep(scope: Scope, kind: str, side: Side, record: str, decision: Decision) -> bool:
+    """Write down beside the spec what was decided about one record, unless all of this is undone."""
+    if scope.rehearsing:
+        return False
+    ids = (record, None) if side is Side.LEFT else (None, record)
+    return scope.keep(kind, ids, decision.who, str(decision.detail.get("why", "")))
+
+
+def keep_made(scope: Scope) -> None:
+    """Keep which record was made of one that people said has no counterpart, or is none of another one's: in
+    another state the two are not to be asked about, nor made, again."""
+    matches, ledger = scope.matches, scope.ledger
+    told = {(Side(side), record): said for (side, record), said in matches.create.items()}
+    for pair, said in matches.different.items():
+        for side in Side:
+            told.setdefault((side, pair[side]), said)
+    known = {(side, pair[side]) for pair in matches.same for side in Side}
+    for side in Side:
+        for records in _chunks([i for end, i in told if end is side and (end, i) not in known]):
+            with scope.database.read() as db:
+                links = ledger.links_of(db, side, records)
+            for record, link in links.items():
+                if "created" in link.how and None not in link.ids:
+                    said, made = told[side, record], scope.ends[side.other].system
+                    why = "; ".join(filter(None, (said.why, f"made in {made} because of it")))
+                    scope.keep("same", (link.ids[0], link.ids[1]), said.who, why)
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[Any]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
 
 
 def _link(scope: Scope, db: Connection, decision: Decision, side: Side, row: Staged) -> Audit:
@@ -105,18 +196,27 @@ def _link(scope: Scope, db: Connection, decision: Decision, side: Side, row: Sta
     taken = ledger.links_of(db, side.other, [other])
     if theirs is None or theirs.condition != "live" or taken or keys != decision.detail["keys"]:
         return _overtaken(decision)
-    ids: list[str | None] = [None, None]
-    ids[side], ids[side.other] = row.record, other
-    link = scope.new_link(ids[0], ids[1], {"decided": decision.who})
+    rows = (row, theirs) if side is Side.LEFT else (theirs, row)
+    if not scope.rehearsing:
+        ids = (rows[0].record, rows[1].record)
+        scope.keep("same", ids, decision.who, str(decision.detail.get("why", "")))
+    return _join(scope, db, rows, decision.who)
+
+
+def _join(scope: Scope, db: Connection, rows: tuple[Staged, Staged], who: str, where: str = "") -> Audit:
+    """Link two records that a person said are the same; their pair is decided like any other."""
+    ledger, (left, right) = scope.ledger, rows
+    link = scope.new_link(left.record, right.record, {"decided": who})
     ledger.insert_links(db, [link])
-    pair = [(side, row), (side.other, theirs)]
+    ends = list(zip(Side, rows, strict=True))
     ledger.withdraw(
-        db, [(kind, f"{int(end)}:{one.record}") for end, one in pair for kind in ("ambiguous", "taken")]
+        db, [(kind, f"{int(side)}:{row.record}") for side, row in ends for kind in ("ambiguous", "taken")]
     )
-    ledger.rest(db, [(end, one.record, "pending", "", None, 0) for end, one in pair])
+    ledger.rest(db, [(side, row.record, "pending", "", None, 0) for side, row in ends])
     scope.totals.linked += 1
-    detail = {"left": ids[0], "right": ids[1], "message": f"decided by {decision.who}"}
-    return Audit(event="linked", link=link.id, detail=detail)
+    said = f"decided by {who}" if who else "decided"
+    detail = {"left": left.record, "right": right.record, "message": said}
+    return Audit(event="linked", link=link.id, detail=detail | ({"rule": where} if where else {}))
 
 
 def match_keys(db: Connection, scope: int, side: Side, record: str, other: str) -> list[dict[str, str]]:

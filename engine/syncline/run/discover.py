@@ -153,8 +153,10 @@ def _maps(spec: Spec, system: str, remote: str) -> Mapping[str, list[str]]:
             if end.system == system and end.module == remote:
                 for fmap in module.fields.values():
                     note(fmap, left, "", f"{module.name}.{fmap.name}")
-                for rule in module.match:
-                    path = _any_item((rule.left if left else rule.right).path)
+                keys = [(rule.left, rule.right) for rule in module.match]
+                keys += module.likely.block if module.likely is not None else ()
+                for pair in keys:
+                    path = _any_item(pair[0 if left else 1].path)
                     by_match = f"{module.name} (match)"
                     if by_match not in found.setdefault(path, []):
                         found[path].append(by_match)

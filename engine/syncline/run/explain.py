@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from syncline.errors import SynclineError
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, Side
-from syncline.run.known import Known, known_module, link_label, told_bounces
+from syncline.run.known import Known, known_module, link_label, told_bounces, told_score
 from syncline.run.log import told_event
 from syncline.run.status import when_again
 from syncline.spec.model import FieldMap, Spec
@@ -64,8 +64,8 @@ def explain(
 
     ``module``, ``name``; ``records``: by system ``module`` (the remote's), ``id``, ``state``, ``version``,
     ``lock``, ``page`` (its address in the system's own screens, where known); ``linked``: null, or ``how``
-    (rule, created, decided), ``at``, ``pass``, ``rule`` (file:line:column) and ``key``, or ``system`` it was
-    created in, or ``who`` decided;
+    (rule, likely, created, decided), ``at``, ``pass``, ``rule`` (file:line:column) and ``key``, or ``score``,
+    ``contradicted`` and ``evidence``, or ``system`` it was created in, or ``who`` decided;
     ``fields``: by map ``place`` (file:line:column), ``paths``, ``base`` and ``staged`` (what was read since
     and is not settled), each by system, and ``open`` (the ends
     have never agreed on it); ``rests``: by system ``status``, ``reason``, ``faults``, ``next_try``, ``when``,
@@ -206,6 +206,10 @@ def _linked(story: _Story) -> dict[str, Any] | None:
         return {"how": "created", "system": system, **told}
     if "decided" in link.how:
         return {"how": "decided", "who": link.how["decided"], **told}
+    if "likely" in link.how:
+        noted = next((e.detail for e in story.events if e.event == "linked" and e.link == link.id), {})
+        scored = told_score(known, noted) if "evidence" in noted else {"score": link.how["likely"]}
+        return {"how": "likely", "rule": noted.get("rule"), **scored, **told}
     noted = next((e.detail for e in story.events if e.event == "linked" and e.link == link.id), {})
     rules, number = known.module.match, int(link.how.get("rule", 0))
     place = noted.get("rule") or (str(rules[number].place) if number < len(rules) else None)
@@ -279,6 +283,9 @@ def _question(story: _Story, asked: Asked) -> dict[str, Any]:
             told["system"] = known.systems[1 - int(detail["side"])]
             told["others"] = detail["others"]
             told["key"] = detail["key"]
+            told["likely"] = [
+                {"id": one["other"], **told_score(known, one)} for one in detail.get("likely", ())
+            ]
         case "deleted-and-edited":
             told["system"] = known.systems[int(detail["side"])]
             told["state"] = detail["state"]

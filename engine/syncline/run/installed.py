@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from syncline.connect.plugins import Plugins, load_plugins
-from syncline.mapping.filters import FILTERS
+from syncline.mapping.registry import ALL_FILTERS
 
 
 def installed_plugins() -> Plugins:
     """Every connector, filter and bundle that is installed, and what is wrong with some of them."""
-    return load_plugins(reserved_filters=FILTERS)
+    return load_plugins(reserved_filters=ALL_FILTERS)

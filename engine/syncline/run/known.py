@@ -131,3 +131,18 @@ def refuse_missing_state(url: str, spec: Path) -> None:
             f"there is no state yet at {file}",
             fix=f"run: syncline connect {spec}; or name the state with --state or SYNCLINE_STATE",
         )
+
+
+def told_score(known: Known, pair: Mapping[str, Any]) -> dict[str, Any]:
+    """Why a pair is likely, as it was remembered, for people.
+
+    ``score`` (0-1); ``contradicted``: the maps of the rule's ``agree`` that differ; ``evidence``: by map
+    ``values`` (by system), ``alike`` (0-1; null: an end has none, so it says nothing), ``weight``,
+    ``contributed`` and ``counted``: the score is all that was contributed as a share of all that counted.
+    """
+    evidence = {}
+    for name, part in pair["evidence"].items():
+        values = dict(zip(known.systems, (part["left"], part["right"]), strict=True))
+        told = {key: part[key] for key in ("alike", "weight", "contributed", "counted")}
+        evidence[name] = {"values": values, **told}
+    return {"score": pair["score"], "contradicted": pair["contradicted"], "evidence": evidence}

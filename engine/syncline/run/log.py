@@ -129,7 +129,19 @@ def told_event(
 
 #: Events that somebody else caused: they were found when the remote was read or written.
 _SEEN = ("archived", "voided", "deleted", "gone", "merged", "drift")
-_DETAILS = ("message", "kind", "code", "field", "other", "key", "rule", "operation", "warnings", "as_sent")
+_DETAILS = (
+    "message",
+    "kind",
+    "code",
+    "field",
+    "other",
+    "key",
+    "rule",
+    "score",
+    "operation",
+    "warnings",
+    "as_sent",
+)
 
 
 def _told(db: Connection, by_scope: Mapping[int, Known], batch: Sequence[Event]) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from syncline.errors import SynclineError
 from syncline.mapping.module import Side
 from syncline.reconcile.limits import check_limits, check_mass_change
 from syncline.reconcile.order import references_of
-from syncline.run.deciding import read_decided
+from syncline.run.deciding import keep_made, read_decided
 from syncline.run.reading import read_end, read_records, recheck_due
 from syncline.run.reconciling import reconcile
 from syncline.run.scope import SafetyStop, Scope, Totals
@@ -82,12 +82,14 @@ def run_prepared(
             report(f"{scope.name}: writing")
             _catch(scope, result, partial(write_planned, scope))
             _catch(scope, result, partial(recover, scope))
+            _catch(scope, result, partial(keep_made, scope))
         alive = _without_failed(alive, result)
         if not any(_pending(scope) for scope in alive):
             break
     if whole and result.status != "stopped":
         _approve(alive)  # they had nothing to change
-    result.warnings += [*_unheeded(scopes), *_unanswered(scopes)]
+    result.warnings += [*_unheeded(scopes), *_unanswered(scopes), *_crowded(scopes)]
+    result.warnings += [f"{scope.name}: {note}" for scope in scopes for note in dict.fromkeys(scope.notes)]
     for scope in scopes:
         result.warnings += [note for note in scope.drift.notes if note not in result.warnings]
         result.problems |= {f"{scope.name}.{name}": why for name, why in scope.drift.maps.items()}
@@ -245,6 +247,23 @@ def _unheeded(scopes: Sequence[Scope]) -> list[str]:
     ]
 
 
+def _crowded(scopes: Sequence[Scope]) -> list[str]:
+    """One warning for each module whose likely rule has passed over keys that too many records share."""
+    found = []
+    for scope in scopes:
+        crowded, alone = scope.totals.crowded, len(scope.totals.unmatched)
+        if not crowded:
+            continue
+        most = sorted(crowded, key=lambda key: (-sum(crowded[key]), key))[:3]
+        named = ", ".join(f"{key!r} ({crowded[key][0]} and {crowded[key][1]})" for key in most)
+        text = f"{scope.name}: {len(crowded)} keys of the likely rule are shared by too many records to say"
+        text += f" anything, and were passed over: {named}"
+        if alone:
+            text += f"; {alone} records have no other key and were compared with nobody: add a block"
+        found.append(text)
+    return found
+
+
 def _unanswered(scopes: Sequence[Scope]) -> list[str]:
     """One warning for each end at which it is not known what became of writes."""
     found = []
@@ -300,16 +319,20 @@ def rehearsal(scopes: Sequence[Scope]) -> Iterator[Connection]:
     very code of the pass, without its last step."""
     with suppress(_Undo), scopes[0].database.write() as db:
         for scope in scopes:
-            totals, scope.totals = scope.totals, Totals()
-            reconcile(scope, lambda: nullcontext(db))
-            scope.totals = totals
+            _rehearse(scope, db)
         if wake_needed(scopes, db):
             for scope in scopes:
-                totals, scope.totals = scope.totals, Totals()
-                reconcile(scope, lambda: nullcontext(db))
-                scope.totals = totals
+                _rehearse(scope, db)
         yield db
         raise _Undo
+
+
+def _rehearse(scope: Scope, db: Connection) -> None:
+    totals, scope.totals, scope.rehearsing = scope.totals, Totals(), True
+    try:
+        reconcile(scope, lambda: nullcontext(db))
+    finally:
+        scope.totals, scope.rehearsing = totals, False
 
 
 def _start(scope: Scope) -> None:

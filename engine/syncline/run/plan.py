@@ -147,6 +147,7 @@ def _module(scope: Scope, db: Connection) -> dict[str, Any]:
         for left, right, how in made
         if "rule" in how
     ]
+    matched += _likely_links(scope, db)
     matched += [
         {"left": left, "right": right, "key": "", "rule": f"decided by {how['decided']}"}
         for left, right, how in made
@@ -162,9 +163,21 @@ def _module(scope: Scope, db: Connection) -> dict[str, Any]:
         "links": sorted(matched, key=lambda link: (link["left"], link["right"])),
         "questions": sorted(questions, key=exactjson.encode),
         "resting": {
-            status: n for status, n in sorted(resting.items()) if status not in ("writing", "parked")
+            status: n
+            for status, n in sorted(resting.items())
+            if status not in ("writing", "parked", "ignored")
         },
     }
+
+
+def _likely_links(scope: Scope, db: Connection) -> list[dict[str, Any]]:
+    """The pairs that the likely rule links, with the evidence (:func:`syncline.reconcile.likely.told`)."""
+    c = t.audit.c
+    query = sa.select(c.detail).where(
+        c.scope == scope.ledger.scope, c["pass"] == scope.pass_id, c.event == "linked"
+    )
+    found = [exactjson.decode(detail) for (detail,) in db.execute(query)]
+    return [{"key": "", **detail} for detail in found if "evidence" in detail]
 
 
 def _sources(scope: Scope, db: Connection, side: Side, operations: Sequence[Operation]) -> dict[str, Staged]:

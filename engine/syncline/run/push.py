@@ -51,7 +51,7 @@ def _read(scope: Scope, side: Side, record: str) -> None:
     with scope.database.read() as db:
         linked = scope.ledger.links_of(db, side, [record])
         unread = scope.ledger.cursor(db, side.other) is None
-    if unread and not linked and scope.module.match:
+    if unread and not linked and scope.module.matches:
         system = scope.ends[side.other].system
         raise SynclineError(
             f"{system} has not been read yet, and may hold a counterpart of this record",

@@ -91,7 +91,7 @@ def read_pairs(scope: Scope, side: Side, records: Sequence[str]) -> None:
         gone = sorted(read_records(scope, end, ids))
         missing = [Record(id=record, version="", values={}, state=State.DELETED) for record in gone]
         stage(scope, end, missing, scope.now() + scope.ends[end].skew, cursor=None)
-    if scope.module.match and any(record not in links for record in records):
+    if scope.module.matches and any(record not in links for record in records):
         read_end(scope, side.other)
 
 
@@ -145,7 +145,7 @@ def stage_projected(
     marks = scope.ledger.link_marks(db, side, ids)
     prints = scope.ledger.staged_prints(db, side, ids)
     rows: list[Staged] = []
-    keys: dict[str, Sequence[str]] = {}
+    keys: dict[str, Sequence[str | tuple[str, ...]]] = {}
     gone: list[tuple[int, str]] = []
     for record, projection in seen:
         mark, staged_print = marks.get(record.id), prints.get(record.id)
@@ -160,7 +160,8 @@ def stage_projected(
                 keys[record.id] = ()
             continue
         rows.append(_row(side, record, projection, read_at, twin_of(scope, side, record, projection, mark)))
-        keys[record.id] = projection.keys if record.state in (State.LIVE, State.VOIDED) else ()
+        known = record.state in (State.LIVE, State.VOIDED)
+        keys[record.id] = [*projection.keys, *projection.blocks] if known else ()
     scope.ledger.save_staged(db, rows)
     scope.ledger.unstage(db, gone)
     scope.ledger.withdraw(

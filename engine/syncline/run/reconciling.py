@@ -31,7 +31,8 @@ from syncline.mapping.missing import MISSING
 from syncline.mapping.module import CREATES, FILTER_FAULT, RENDERED, MapEntry, Side
 from syncline.mapping.nesting import is_item
 from syncline.reconcile.ending import ENDED, TOLD, Answer, answer_to
-from syncline.reconcile.match import Candidate, match_group
+from syncline.reconcile.likely import told
+from syncline.reconcile.match import match_group
 from syncline.reconcile.merge import (
     Edit,
     Merge,
@@ -46,7 +47,9 @@ from syncline.reconcile.merge import (
     rewritten,
 )
 from syncline.run.bouncing import Bouncing
-from syncline.run.deciding import Decided, apply_matches
+from syncline.run.candidates import candidates
+from syncline.run.deciding import Decided, apply_kept, apply_matches
+from syncline.run.likely import find_likely
 from syncline.run.merging import follow_merges
 from syncline.run.references import References, pending_mark
 from syncline.run.scope import Scope
@@ -66,6 +69,7 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
     again: set[tuple[Side, str]] = set()
     with transaction() as db:
         scope.fence(db)
+        apply_kept(scope, db)
         apply_matches(scope, db)
     again |= follow_merges(scope, transaction)
     for rule in range(len(scope.module.match)):
@@ -74,6 +78,11 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
             with transaction() as db:
                 scope.fence(db)
                 after = _match(scope, db, rule, after, again)
+    after = 0 if scope.module.likely is not None else None
+    while after is not None:
+        with transaction() as db:
+            scope.fence(db)
+            after = _match_likely(scope, db, after, again)
     while True:
         with transaction() as db:
             scope.fence(db)
@@ -95,40 +104,105 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
     ledger, match = scope.ledger, scope.module.match[rule]
     groups, last = ledger.key_groups(db, rule, after, BATCH)
     agree = [scope.maps.by_name[name] for name in match.agree]
-    pairs, notes, questions, resting, clear = [], [], [], [], []
     asked, place = ledger.count_questions(db), str(match.place)
-    now, was_unclear = scope.now(), asked.get("ambiguous", 0) + asked.get("taken", 0) > 0
+    was_unclear = asked.get("ambiguous", 0) + asked.get("taken", 0) > 0
     if not was_unclear:
         groups = _link_twins(scope, db, rule, groups)
     ids = [[record for group in groups for record in (group[1], group[2])[side]] for side in Side]
     staged = [ledger.staged(db, side, ids[side]) for side in Side]
-    people = [_candidates(scope, db, side, ids[side], staged[side], agree) for side in Side]
+    people = [candidates(scope, db, side, ids[side], staged[side], agree) for side in Side]
+    meetings, unclear = [], []
     for key, left_ids, right_ids in groups:
         lefts = [people[0][i] for i in left_ids if i in people[0]]
         rights = [people[1][i] for i in right_ids if i in people[1]]
-        found = match_group(lefts, rights, agree)
+        found = match_group(lefts, rights, agree, scope.matches.different)
+        how = {"rule": rule, "key": key}
         for left_id, right_id in found.pairs:
-            link = scope.new_link(left_id, right_id, {"rule": rule, "key": key})
-            # What was voided before they met has been dealt with by people.
-            link.states = [staged[0][left_id].condition, staged[1][right_id].condition]
-            pairs.append(_Pair(link, [staged[0][left_id], staged[1][right_id]]))
-            if was_unclear:
-                for kind in ("ambiguous", "taken"):
-                    clear += [(kind, f"0:{left_id}"), (kind, f"1:{right_id}")]
             detail = {"rule": place, "key": key, "left": left_id, "right": right_id}
-            notes.append(Audit(event="linked", link=link.id, detail=detail))
+            meetings.append(_Meeting(left_id, right_id, how, detail))
         for (side, record), others in found.unclear.items():
             if not _creates_from(scope, side) and not any(people[side.other][i].free for i in others):
                 continue  # nothing would come of it, whichever of them it is
             case = {"side": int(side), "record": record, "key": key, "others": list(others)}
-            case["rule"] = place
-            questions.append(Question(kind="ambiguous", subject=f"{int(side)}:{record}", detail=case))
-            why = f"may be the same as {', '.join(others[:5])} ({key!r})"
-            resting.append((int(side), record, "ambiguous", why, None, 0))
-    ledger.write_audit(db, scope.pass_id, now, notes)
-    ledger.withdraw(db, clear)
-    ledger.ask(db, scope.pass_id, now, questions)
-    ledger.rest(db, resting)
+            unclear.append(case | {"rule": place})
+    _let_ask(scope, db, unclear)
+    _let_meet(scope, db, meetings, staged, again)
+    return last
+
+
+def _match_likely(scope: Scope, db: Connection, after: int, again: set[tuple[Side, str]]) -> int | None:
+    """The same for the likely rule, which scores the pairs that share one of its keys."""
+    assert scope.module.likely is not None
+    rows = scope.ledger.unlinked(db, after, BATCH)
+    if not rows:
+        return None
+    found = find_likely(scope, db, scope.module.likely, rows)
+    place, meetings = str(scope.module.likely.place), []
+    for pair in found.pairs:
+        detail = {"rule": place, "left": pair.left, "right": pair.right, **told(pair)}
+        meetings.append(_Meeting(pair.left, pair.right, {"likely": pair.score}, detail))
+    unclear = [
+        {
+            "side": int(side),
+            "record": record,
+            "key": "",
+            "others": [pair.id(side.other) for pair in pairs],
+            "rule": place,
+            "likely": [{"other": pair.id(side.other), **told(pair)} for pair in pairs],
+        }
+        for (side, record), pairs in found.asked.items()
+    ]
+    staged = [scope.ledger.staged(db, side, [pair.id(side) for pair in found.pairs]) for side in Side]
+    _let_ask(scope, db, unclear)
+    _let_meet(scope, db, meetings, staged, again)
+    return rows[-1][2]
+
+
+def _let_ask(scope: Scope, db: Connection, unclear: Sequence[dict[str, Any]]) -> None:
+    """Put to a person which of some records a record is, and let it rest until then."""
+    questions, resting = [], []
+    for case in unclear:
+        side, record, others = case["side"], case["record"], case["others"]
+        questions.append(Question(kind="ambiguous", subject=f"{side}:{record}", detail=case))
+        by = repr(case["key"]) if "likely" not in case else f"score {case['likely'][0]['score']}"
+        why = f"may be the same as {', '.join(others[:5])} ({by})"
+        resting.append((side, record, "ambiguous", why, None, 0))
+    scope.ledger.ask(db, scope.pass_id, scope.now(), questions)
+    scope.ledger.rest(db, resting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """Two records that a rule takes for the same; ``how``: as the link remembers it; ``detail``: as the audit
+    log tells it."""
+
+    left: str
+    right: str
+    how: dict[str, Any]
+    detail: dict[str, Any]
+
+
+def _let_meet(
+    scope: Scope,
+    db: Connection,
+    meetings: Sequence[_Meeting],
+    staged: Sequence[Mapping[str, Staged]],
+    again: set[tuple[Side, str]],
+) -> None:
+    """Link records that meet for the first time, and decide their pairs."""
+    ledger, pairs, notes, clear = scope.ledger, [], [], []
+    for one in meetings:
+        rows = [staged[0][one.left], staged[1][one.right]]
+        link = scope.new_link(one.left, one.right, one.how)
+        # What was voided before they met has been dealt with by people.
+        link.states = [row.condition for row in rows]
+        pairs.append(_Pair(link, [*rows]))
+        for kind in ("ambiguous", "taken"):
+            clear += [(kind, f"0:{one.left}"), (kind, f"1:{one.right}")]
+        notes.append(Audit(event="linked", link=link.id, detail=one.detail))
+    ledger.write_audit(db, scope.pass_id, scope.now(), notes)
+    if ledger.count_questions(db):
+        ledger.withdraw(db, clear)
     scope.totals.linked += len(pairs)
     if _refers_to_itself(scope):  # all pairs must be linked before any is decided
         ledger.insert_links(db, [pair.link for pair in pairs])
@@ -137,7 +211,6 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
         batch.decide(pairs, [], fresh=True)
         batch.save()
         again |= batch.again
-    return last
 
 
 def _link_twins(
@@ -155,7 +228,8 @@ def _link_twins(
         key, (left, *more), (right, *still) = group
         twin = free[0].get(left)
         agree = twin is not None and twin == free[1].get(right)
-        if more or still or not agree or left in linked[0] or right in linked[1]:
+        known = left in linked[0] or right in linked[1] or (left, right) in scope.matches.different
+        if more or still or not agree or known:
             others.append(group)
             continue
         number = next(numbers)
@@ -167,40 +241,6 @@ def _link_twins(
     ledger.write_audit(db, scope.pass_id, now, notes)
     scope.totals.linked += len(twins)
     return others
-
-
-def _candidates(
-    scope: Scope,
-    db: Connection,
-    side: Side,
-    ids: Sequence[str],
-    staged: Mapping[str, Staged],
-    agree: Sequence[MapEntry],
-) -> dict[str, Candidate]:
-    links = scope.ledger.links_of(db, side, ids)
-    for told in staged.values() if agree else ():
-        scope.maps.render(side, told)
-    references = [entry for entry in agree if entry.map.ref is not None]
-    translator = References(scope, db, staged.values()) if references else None
-    found = {}
-    for record in ids:
-        link, row = links.get(record), staged.get(record)
-        own, out = (row.own, row.out) if row is not None else (link.base[side] if link else {}, {})
-        if row is not None and translator is not None:
-            own, out = dict(own), dict(out)
-            for entry in references:
-                value = translator.translate(entry, side, out.get(entry.name))
-                if isinstance(value, Unlinked):
-                    # Nobody knows yet whom it refers to: no evidence either way.
-                    own.pop(entry.name, None)
-                else:
-                    out[entry.name] = value
-        if link is not None:
-            found[record] = Candidate(side=side, id=record, free=False, own=own, out=out)
-        elif row is not None:
-            free = row.condition in TOLD and row.status != "ambiguous"
-            found[record] = Candidate(side=side, id=record, free=free, own=own, out=out)
-    return found
 
 
 def _creates_from(scope: Scope, side: Side) -> bool:

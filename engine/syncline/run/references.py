@@ -147,7 +147,7 @@ def refers(entry: MapEntry) -> bool:
 
 
 def _identities(entry: MapEntry, source: Side, out: Any) -> Iterable[tuple[MapEntry, Any]]:
-    """What a value refers to, by the map that says so: the record that stands for none where there is none."""
+    """What a value refers to, by the map that says so; where it is none, what stands for none."""
     for sub in entry.ends[source].items if entry.is_list else (entry,):
         if sub.map.ref is not None:
             for identity in [item.get(sub.name) for item in out or ()] if entry.is_list else [out]:

@@ -16,6 +16,7 @@ from syncline.mapping.drift import Drift
 from syncline.mapping.expressions import Expressions
 from syncline.mapping.module import ModuleMap, Side
 from syncline.reconcile.merge import FirstLook
+from syncline.spec.matches import Matches
 from syncline.spec.model import Module, Spec
 from syncline.store.database import Database
 from syncline.store.ids import next_id
@@ -29,7 +30,12 @@ class SafetyStop(SynclineError):
     """Something looks so much like a mishap that nothing is written before a person has looked."""
 
 
+#: ``keep(kind, (left id, right id), who, why)``: whether it stands in the file now, see
+#: :mod:`syncline.run.keeping`.
+Keep = Callable[[str, tuple[str | None, str | None], str, str], bool]
+
 _NO_DRIFT = Drift()
+NO_MATCHES = Matches()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +89,12 @@ class Totals:
     #: records that a remote gave although only later changes were asked for
     stray: Counter[str] = field(default_factory=Counter)
     linked: int = 0
+    #: pairs that the likely rule has scored
+    compared: int = 0
+    #: keys of the likely rule that so many records share that they say nothing, with how many at either end
+    crowded: dict[str, tuple[int, int]] = field(default_factory=dict)
+    #: records that have no other key than such
+    unmatched: set[tuple[int, str]] = field(default_factory=set)
     unchanged: int = 0
 
 
@@ -146,6 +158,14 @@ class Scope:
         #: a person asked for this very pass: what was paused or refused before is tried once more
         self.insist = False
         self.scopes: Mapping[str, Scope] = {}
+        #: what people decided about records that have never met
+        self.matches = NO_MATCHES
+        #: keeps for good what was carried out of that (kind, (left id, right id), who, why)
+        self.keep: Keep = lambda kind, ids, who, why: False
+        #: whether all of this is undone at the end, and nothing may be kept
+        self.rehearsing = False
+        #: what somebody should know of this pass
+        self.notes: list[str] = []
 
     @property
     def name(self) -> str:

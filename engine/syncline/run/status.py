@@ -35,6 +35,7 @@ LISTS: Mapping[str, tuple[str, ...]] = {
     "locked": ("locked",),
     "failed": ("failed", "dead"),
     "parked": ("parked",),
+    "ignored": ("ignored",),
 }
 #: Questions that hold something back until a person answers.
 _DECISIONS = ("conflict", "deleted-and-edited", "bouncing", "merged", "ambiguous")
@@ -139,6 +140,8 @@ def when_again(status: str, due: datetime | None) -> str:
             return "in every pass, until what it refers to is there"
         case "ambiguous":
             return "in every pass, until a single match is left"
+        case "ignored":
+            return "when the decision is taken out of the file beside the spec"
         case "failed" if due is not None:
             return f"in the first pass after {due:%Y-%m-%d %H:%M:%SZ}"
         case "conflict":

@@ -33,11 +33,13 @@ from syncline.mapping.tables import TableFilter
 from syncline.reconcile.order import order_modules, references_of
 from syncline.run.hearing import Heard
 from syncline.run.installed import installed_plugins
-from syncline.run.known import known_module
+from syncline.run.keeping import KeptMatch, keep
+from syncline.run.known import known_module, labels_of
 from syncline.run.nesting import NestedSession
-from syncline.run.scope import Onlooker, Scope, ScopeEnd
+from syncline.run.scope import NO_MATCHES, Keep, Onlooker, Scope, ScopeEnd
 from syncline.spec.digest import field_digests, map_digests, table_digest
 from syncline.spec.load import Loaded, load_spec
+from syncline.spec.matches import Matches, load_matches, matches_file
 from syncline.spec.model import End, EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
 from syncline.spec.report import as_text
@@ -288,6 +290,44 @@ class Workspace:
         """The requests made so far, by system: read and write."""
         return {name: live.http.counts() for name, live in self._live.items()}
 
+    # --- what people decided for good ------------------------------------------------------------
+
+    def load_matches(self) -> Mapping[str, Matches]:
+        """The match decisions beside the spec, by module, as they are now; raises SpecError with every error
+        in them."""
+        loaded = load_matches(matches_file(self.file), self.spec)
+        if loaded.problems:
+            sources = {} if loaded.source is None else {loaded.source.file: loaded.source}
+            raise SpecError(list(loaded.problems), shown=as_text(loaded.problems, sources, 1))
+        return loaded.modules
+
+    def keep_matches(self, decisions: Sequence[KeptMatch]) -> None:
+        """Write match decisions down beside the spec; raises SynclineError."""
+        keep(self.file, self.spec, list(decisions))
+
+    def _keeper(self, scope: Scope) -> Keep:
+        """How a pass keeps what it carried out. The state knows it already: a file that cannot be written
+        stops nothing."""
+
+        def keep_one(kind: str, ids: tuple[str | None, str | None], who: str, why: str) -> bool:
+            systems = [end.system for end in scope.ends]
+            named: dict[str, tuple[str, str]] = {}
+            with self.database.read() as db:
+                known = known_module(db, self.spec, scope.name)
+                for side, record in zip(Side, ids, strict=True):
+                    if record is not None:
+                        name = labels_of(db, known, side, [record]).get(record, "")
+                        named[systems[side]] = (record, name)
+            one = KeptMatch(module=scope.name, kind=kind, records=named, who=who, when=self.now(), why=why)
+            try:
+                self.keep_matches([one])
+            except SynclineError as error:
+                scope.notes.append(f"{error.what}; {error.fix}")
+                return False
+            return True
+
+        return keep_one
+
     # --- the modules at work ---------------------------------------------------------------------
 
     def remote_module(self, end: End) -> RemoteModule:
@@ -306,6 +346,7 @@ class Workspace:
         not among them, nor what refers to it: ``left_out`` says why. Raises what is wrong with the first one
         when none is left, and WrongOrganisation for any system: then nothing is written anywhere."""
         modules = order_modules(self.spec.modules)
+        matches = self.load_matches()
         if only:
             modules = [m for m in modules if m.name in _with_references(self.spec, only)]
         with ExitStack() as leases:
@@ -316,10 +357,14 @@ class Workspace:
                     continue
                 kept = leases.enter_context(self.leases.hold(f"{self.spec.name}:{module.name}"))
                 try:
-                    scopes.append(self._scope(module, pass_id, kept))
+                    scope = self._scope(module, pass_id, kept)
                 except RemoteError as error:
                     failed[module.name] = error
                     self.left_out[module.name] = error.told
+                    continue
+                scope.matches = matches.get(module.name, NO_MATCHES)
+                scope.keep = self._keeper(scope)
+                scopes.append(scope)
             if failed and not scopes:
                 raise next(iter(failed.values()))
             by_name = {scope.name: scope for scope in scopes}

@@ -424,7 +424,7 @@ class _Done:
         self._wake: list[tuple[int, str]] = []
         self._surprises: list[tuple[Record, Projection]] = []
         self._written: list[tuple[Link, list[str], Record | None, Projection | None]] = []
-        self._keys: dict[str, Sequence[str]] = {}
+        self._keys: dict[str, Sequence[str | tuple[str, ...]]] = {}
         self._operations: list[Operation] = []
         #: the records that took a value which is still to be carried over, or say something else since a void
         self.put: list[str] = []
@@ -519,7 +519,7 @@ class _Done:
         for entry in scope.maps.entries:
             if entry.compared and entry.name in projection.own:
                 link.base[side][entry.name] = projection.own[entry.name]
-        self._keys[record.id] = projection.keys
+        self._keys[record.id] = [*projection.keys, *projection.blocks]
         # What happened to a restored one meanwhile was not followed; a voided one tells a state of its own.
         back = kind is WriteKind.RESTORE or link.states[side] == "voided"
         live = link.states[side] == "live" and operation.body["alone"]

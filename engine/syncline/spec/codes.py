@@ -85,7 +85,8 @@ CODES: Mapping[str, str] = {
     "not-a-reference": "ref on a field that refers to nothing.",
     "wrong-reference": "ref names a module that keeps other records in step.",
     # match rules and expressions
-    "bad-match": "A match rule that cannot be read.",
+    "bad-match": "A match rule or a match decision that cannot be read.",
+    "contradictory-match": "Two match decisions about one record that cannot both be true.",
     "bad-expression": "An expression that cannot be compiled.",
     "unknown-name": "A name that an expression cannot use here.",
     "unknown-filter": "A filter that does not exist.",

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from syncline.spec.macros import MacroSource
-from syncline.spec.model import EnvText, FieldMap, ItemsRule, Module, Spec, System
+from syncline.spec.model import EnvText, FieldMap, ItemsRule, LikelyRule, MatchKey, Module, Spec, System
 
 
 def module_digests(spec: Spec, macros: Iterable[MacroSource]) -> dict[str, str]:
@@ -64,13 +64,15 @@ def map_digests(module: Module, macros: Iterable[MacroSource], tables: str = "")
 
 def _module(module: Module) -> dict[str, Any]:
     ends = (module.left, module.right)
-    told = {} if not any(end.items for end in ends) else {"items": [_items(end.items) for end in ends]}
+    told: dict[str, Any] = (
+        {} if not any(end.items for end in ends) else {"items": [_items(end.items) for end in ends]}
+    )
+    told |= {} if module.likely is None else {"likely": _likely(module.likely)}
     return {
         **told,
         "ends": [[end.system, end.module] for end in ends],
         "match": [
-            [[key.path, key.filters] for key in (rule.left, rule.right)] + [list(rule.agree)]
-            for rule in module.match
+            [_key(key) for key in (rule.left, rule.right)] + [list(rule.agree)] for rule in module.match
         ],
         "where": _sources(module.where),
         "recheck": _sources(module.recheck),
@@ -82,6 +84,18 @@ def _module(module: Module) -> dict[str, Any]:
             for fmap in module.fields.values()
         },
     }
+
+
+def _key(key: MatchKey) -> list[Any]:
+    return [key.path, key.filters, *([key.arguments] if any(key.arguments) else ())]
+
+
+def _likely(rule: LikelyRule) -> list[Any]:
+    return [
+        [[_key(key) for key in keys] for keys in rule.block],
+        [[each.name, each.weight, each.likeness] for each in rule.evidence],
+        [list(rule.agree), rule.link, rule.ask, rule.enough, rule.country],
+    ]
 
 
 def _items(rule: ItemsRule | None) -> list[Any] | None:

@@ -133,12 +133,14 @@ class Expression:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchKey:
-    """``Account_Name | fold``: a path, then filters by name, applied in order. ``filter_places``: of each."""
+    """``Account_Name | fold``: a path, then filters by name, applied in order. ``filter_places``: of each;
+    ``arguments``: of each the texts in brackets after it (``phone('AU')``)."""
 
     path: str
     filters: tuple[str, ...]
     place: Place
     filter_places: tuple[Place, ...] = ()
+    arguments: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,19 +154,65 @@ class MatchRule:
     place: Place
 
 
+class Likeness(StrEnum):
+    """What kind of value a piece of evidence is, which decides how two of them are compared."""
+
+    COMPANY = "company"
+    PERSON = "person"
+    EMAIL = "email"
+    PHONE = "phone"
+    TAX_NUMBER = "tax_number"
+    NUMBER = "number"  # of a document or an article: letters and digits count
+    CITY = "city"
+    POSTCODE = "postcode"
+    TEXT = "text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a field map says for or against two records being the same: how much it counts, and how its values
+    are compared."""
+
+    name: str
+    weight: Decimal
+    likeness: Likeness
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelyRule:
+    """The scored match rule, which comes after all others.
+
+    ``block``: pairs of keys; two records that share the value of one are compared. ``link``, ``ask``: from
+    which score (0-1) on a pair is linked, or asked about; ``enough``: the weight of what must be alike for a
+    link; ``agree``: field maps that must not contradict one; ``country``: the spec's, where phone numbers
+    without a country's code are (two letters), or empty.
+    """
+
+    block: tuple[tuple[MatchKey, MatchKey], ...]
+    evidence: tuple[Evidence, ...]
+    agree: tuple[str, ...]
+    link: Decimal
+    ask: Decimal
+    enough: Decimal
+    country: str
+    place: Place
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldMap:
     """The named correspondence of one value across the two ends.
 
     ``left``, ``right``: paths, ``None`` for the end a computed map does not store at. ``to``: transforms,
     by the *target* system's name. ``ref``: the module whose links translate the value. ``otherwise``: by
-    system, the identity there of the record that stands for none. ``each``: the maps inside one item of a list, with ``key`` the one of them that tells items apart (``None``: by the
-    remote's own item ids and order). ``values``: pairs of (left, right) choice values. ``direction`` is
-    already resolved from the module's and the map's own. ``enforce``: a one-way map puts back its
-    source's value. ``tolerance``: numbers that differ by no more are equal. ``taken``: by the target system's
-    name, what is stored where another record holds the value that was to be stored. ``places``: by key of the
-    map, where its value begins, or the key itself before a map or a list (``""``: the map's own name;
-    ``values.0.crm``: one value of ``values``).
+    system, the identity there of the record that stands for none. ``each``: the maps inside one item of a
+    list, with ``key`` the one of them that tells items apart (``None``: by the remote's own item ids and
+    order). ``values``: pairs of (left, right) choice values. ``direction`` is already resolved from the
+    module's and the map's own. ``enforce``: a one-way map puts back its source's value. ``tolerance``:
+    numbers that differ by no more are equal. ``taken``: by the target system's name, what is stored where
+    another record holds the value that was to be stored. ``places``: by key of the map, where its value
+    begins, or the key itself before a map or a list (``""``: the map's own name; ``values.0.crm``: one
+    value of ``values``).
     """
 
     name: str
@@ -250,14 +298,14 @@ RECKONED = ("date", "total", "currency", "rate", "open")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Module:
     """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
-    true for records in scope. ``recheck``: by system, an expression that names the day on which a record must
-    be looked at again though nobody changes it, or nothing. ``conflicts`` is already resolved from the
-    spec's, or from the ``owner``: the system whose word counts where another module writes the same records
-    from a third one; ``owner_place``: where that is said. ``yields_to``: the module that keeps some records
-    of a shared end: for those it has linked, this one creates nothing. ``creates``: by the system that is
-    written to, an expression that is true for a record that is created there, also where that other module
-    has it, false for one that is only matched until another record refers to it, and nothing for one of
-    which the module's other rules decide.
+    true for records in scope. ``likely``: the scored match rule, after those of ``match``. ``recheck``: by
+    system, an expression that names the day on which a record must be looked at again though nobody changes
+    it, or nothing. ``conflicts`` is already resolved from the spec's, or from the ``owner``: the system whose
+    word counts where another module writes the same records from a third one; ``owner_place``: where that is
+    said. ``yields_to``: the module that keeps some records of a shared end: for those it has linked, this one
+    creates nothing. ``creates``: by the system that is written to, an expression that is true for a record
+    that is created there, also where that other module has it, false for one that is only matched until
+    another record refers to it, and nothing for one of which the module's other rules decide.
     """
 
     name: str
@@ -279,6 +327,12 @@ class Module:
     owner_place: Place | None = None
     creates: Mapping[str, Expression] = field(default_factory=dict)
     reconcile: Reckoning | None = None
+    likely: LikelyRule | None = None
+
+    @property
+    def matches(self) -> bool:
+        """Whether records that have never met can be recognised by a rule."""
+        return bool(self.match) or self.likely is not None
 
     @property
     def systems(self) -> tuple[str, str]:

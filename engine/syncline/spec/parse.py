@@ -10,6 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from syncline.spec.addresses import check_base_url
+from syncline.spec.blocks import blocks_of
 from syncline.spec.model import (
     ENV_NAME,
     RECKONED,
@@ -19,9 +20,12 @@ from syncline.spec.model import (
     Direction,
     End,
     EnvText,
+    Evidence,
     Expression,
     FieldMap,
     ItemsRule,
+    LikelyRule,
+    Likeness,
     Limits,
     MatchKey,
     MatchRule,
@@ -52,7 +56,10 @@ _CLASHES = (
     ("each", "tolerance"),
 )
 _ARROW = re.compile(r"([A-Za-z0-9_-]+) *-> *([A-Za-z0-9_-]+)")
-_FILTER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: A filter of a match key: its name, and in brackets texts in quotes.
+_TEXT = r"""(?:'[^'"]*'|"[^'"]*")"""
+_FILTER = re.compile(rf"([A-Za-z_][A-Za-z0-9_]*)(?:\(\s*({_TEXT}(?:\s*,\s*{_TEXT})*)\s*\))?")
+_QUOTED = re.compile(r"""'([^'"]*)'|"([^'"]*)\"""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,7 +356,9 @@ class _Parser:
         rules = [
             self._match_rule((*path, "match", index), systems, fields)
             for index in range(len(match.items) if isinstance(match, List) else 0)
+            if find(self.root, (*path, "match", index, "likely")) is None
         ]
+        likely = self._likely_rule((*path, "match"), match, systems, fields)
         deletes = {
             system: DeleteRule(self._text((*path, "deletes", system)) or "ignore")
             for system in self._entries((*path, "deletes"))
@@ -376,6 +385,7 @@ class _Parser:
             yields_to=self._yields_to((*path, "yields_to"), name),
             creates=self._expressions((*path, "creates")),
             reconcile=self._reckoning((*path, "reconcile"), fields),
+            likely=likely,
         )
         if any(problem.severity is Severity.ERROR for problem in self.problems[before:]):
             self.hurt.add(name)
@@ -542,6 +552,14 @@ class _Parser:
     def _match_rule(
         self, path: Path, systems: tuple[str, str], fields: Mapping[str, FieldMap]
     ) -> MatchRule | None:
+        keys = self._match_keys(path, systems)
+        names = self._agree(path, fields)
+        if keys is None:
+            return None
+        left, right = keys
+        return MatchRule(left=left, right=right, agree=names, place=name_place(self.root, path))
+
+    def _match_keys(self, path: Path, systems: tuple[str, str]) -> tuple[MatchKey, MatchKey] | None:
         keys = []
         for system in systems:
             node = find(self.root, (*path, system))
@@ -554,7 +572,12 @@ class _Parser:
                 )
                 continue
             keys.append(self._match_key(node))
-        written = self._written(("modules", path[1], "fields"))
+        if len(keys) != 2 or keys[0] is None or keys[1] is None:
+            return None
+        return keys[0], keys[1]
+
+    def _agree(self, path: Path, fields: Mapping[str, FieldMap]) -> tuple[str, ...]:
+        written = self._written(("modules", str(path[1]), "fields"))
         agree = find(self.root, (*path, "agree"))
         names = []
         for item in agree.items if isinstance(agree, List) else ():
@@ -562,33 +585,132 @@ class _Parser:
                 names.append(str(item.value))
             elif isinstance(item, Scalar) and item.value not in written:
                 self._unknown_map(str(item.value), written, item.at(0))
-        if len(keys) != 2 or None in keys:
+        return tuple(names)
+
+    def _likely_rule(
+        self, path: Path, match: Node | None, systems: tuple[str, str], fields: Mapping[str, FieldMap]
+    ) -> LikelyRule | None:
+        """The scored rule, which there is one of, at the end."""
+        count = len(match.items) if isinstance(match, List) else 0
+        found = [n for n in range(count) if find(self.root, (*path, n, "likely")) is not None]
+        for number in found:
+            if number != count - 1:
+                self._report(
+                    name_place(self.root, (*path, number, "likely")),
+                    "bad-match",
+                    "a likely rule stands once, after all other match rules",
+                    "move it to the end" if number == found[-1] else "delete it, or the other one",
+                )
+        if found != [count - 1]:
             return None
-        left, right = (key for key in keys if key is not None)
-        return MatchRule(left=left, right=right, agree=tuple(names), place=name_place(self.root, path))
+        at: Path = (*path, count - 1, "likely")
+        country = self._text(("country",)) or ""
+        evidence = self._evidence(at, fields)
+        blocks = find(self.root, (*at, "block"))
+        keys: Sequence[tuple[MatchKey, MatchKey] | None] = (
+            [self._match_keys((*at, "block", number), systems) for number in range(len(blocks.items))]
+            if isinstance(blocks, List)
+            else blocks_of(evidence, fields, country)
+        )
+        if not keys:
+            self._report(
+                name_place(self.root, at),
+                "bad-match",
+                "nothing of the evidence tells which records to compare",
+                "add a name, an e-mail address or a number, or a block",
+            )
+        agree = self._agree(at, fields)
+        named = {each.name for each in evidence}
+        for number, name in enumerate(plain_data(node) if (node := find(self.root, (*at, "agree"))) else ()):
+            if name in agree and name not in named:
+                self._report(
+                    self._at((*at, "agree", number)),
+                    "bad-match",
+                    f"{name} is no evidence of this rule, so it can contradict nothing",
+                    f"add {name} to evidence, with a weight",
+                )
+        link = _decimal(self._value((*at, "link"))) or Decimal("0.9")
+        ask = _decimal(self._value((*at, "ask"))) or Decimal("0.6")
+        total = sum((each.weight for each in evidence), Decimal(0))
+        enough = _decimal(self._value((*at, "enough"))) or total * 2 / 5
+        if ask >= link:
+            self._report(
+                self._at((*at, "ask" if find(self.root, (*at, "ask")) else "link")),
+                "bad-match",
+                f"ask is {ask} and link is {link}: nothing would ever be asked",
+                "let ask be lower than link",
+            )
+        if enough > total and evidence:
+            self._report(
+                self._at((*at, "enough")),
+                "bad-match",
+                f"enough is {enough}, and all the evidence together weighs {total}: nothing is ever linked",
+                f"enough: {total * 2 / 5}",
+            )
+        if None in keys or not evidence:
+            return None
+        return LikelyRule(
+            block=tuple(pair for pair in keys if pair is not None),
+            evidence=evidence,
+            agree=agree,
+            link=link,
+            ask=ask,
+            enough=enough,
+            country=country,
+            place=name_place(self.root, at),
+        )
+
+    def _evidence(self, at: Path, fields: Mapping[str, FieldMap]) -> tuple[Evidence, ...]:
+        written = self._written(("modules", str(at[1]), "fields"))
+        found = []
+        for name in self._entries((*at, "evidence")):
+            path: Path = (*at, "evidence", name)
+            place = name_place(self.root, path)
+            if name not in fields:
+                if name not in written:
+                    self._unknown_map(name, written, place)
+                continue
+            fmap = fields[name]
+            if fmap.each is not None or fmap.left is None or fmap.right is None:
+                what = "is a list" if fmap.each is not None else "stands at one end alone"
+                self._report(
+                    place, "bad-match", f"{name} {what}, so its values cannot be compared", "name another map"
+                )
+                continue
+            weight = self._value(path) or self._value((*path, "weight"))
+            kind = self._text((*path, "as")) or (name if name in set(Likeness) else Likeness.TEXT)
+            found.append(Evidence(name=name, weight=Decimal(weight), likeness=Likeness(kind), place=place))
+        return tuple(found)
 
     def _match_key(self, node: Scalar) -> MatchKey | None:
         text = str(node.value)
         pieces = _split(text, "|")
-        filters, places = [], []
+        filters, places, arguments = [], [], []
         for offset, piece in pieces[1:]:
-            if not _FILTER.fullmatch(piece):
+            if not (found := _FILTER.fullmatch(piece)):
                 self._report(
                     node.at(offset),
                     "bad-match",
-                    f"a filter of a match rule is a name, not {piece!r}"
+                    f"a filter of a match rule is a name, with texts in brackets if need be, not {piece!r}"
                     if piece
                     else "there is no filter after |",
                     "Name | fold",
                 )
                 return None
-            filters.append(piece)
+            filters.append(found[1])
+            arguments.append(tuple(one or other for one, other in _QUOTED.findall(found[2] or "")))
             places.append(node.at(offset))
         offset, path = pieces[0]
         if not path:
             self._report(node.at(0), "bad-match", "there is no path before |", "Name | fold")
             return None
-        return MatchKey(path=path, filters=tuple(filters), place=node.at(offset), filter_places=tuple(places))
+        return MatchKey(
+            path=path,
+            filters=tuple(filters),
+            place=node.at(offset),
+            filter_places=tuple(places),
+            arguments=tuple(arguments),
+        )
 
     def _unknown_map(self, name: str, known: Sequence[str], place: Place) -> None:
         self._report(

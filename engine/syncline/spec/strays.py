@@ -34,8 +34,12 @@ def _in_module(root: Map, path: Path, declared: Sequence[str]) -> Iterator[Findi
     for option in _BY_SYSTEM:
         yield from _systems_only(root, (*path, option), ends)
     yield from _systems_only(root, (*path, "reconcile", "void"), ends)
-    for index, _ in _items(find(root, (*path, "match"))):
-        yield from _keys(root, (*path, "match", index), [*ends, "agree"])
+    for index, rule in _items(find(root, (*path, "match"))):
+        likely = isinstance(rule, Map) and "likely" in rule.entries
+        yield from _keys(root, (*path, "match", index), ["likely"] if likely else [*ends, "agree", "likely"])
+        inside: Path = (*path, "match", index, "likely", "block")
+        for number, _ in _items(find(root, inside)):
+            yield from _keys(root, (*inside, number), ends)
     fields = find(root, (*path, "fields"))
     for name in fields.entries if isinstance(fields, Map) else ():
         yield from _in_map(root, (*path, "fields", name), ends, "fieldMap")

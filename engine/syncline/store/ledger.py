@@ -231,6 +231,15 @@ def _link_twins(dialect: str) -> sa.Insert:
     return sa.insert(t.link).from_select(list(columns), chosen, include_defaults=False)
 
 
+def _key_sizes(dialect: str) -> sa.Select[Any]:
+    c = t.match_key.c
+    return (
+        sa.select(c.key, c.side, sa.func.count())
+        .where(c.scope == _param("scope"), c.rule == _param("rule"), among(c.key, "key", dialect))
+        .group_by(c.key, c.side)
+    )
+
+
 def _typed(column: sa.Column[Any]) -> sa.BindParameter[Any]:
     return sa.bindparam(column.name, type_=column.type)
 
@@ -255,6 +264,8 @@ _ASKED = _find(t.question, ["link", "kind", "subject", "detail"], "scope link", 
 _UNLINKED = Statement("scope_a scope_b scope after limit", _unlinked)
 _KEYS = _find(t.match_key, ["key"], "scope side rule record", among_="record")
 _MEMBERS = _find(t.match_key, ["key", "side", "record"], "scope rule key", among_="key")
+_KEYS_OF = _find(t.match_key, ["record", "rule", "key"], "scope side record", among_="record")
+_KEY_SIZES = Statement("scope rule key", _key_sizes)
 _SAVE_KEYS = insert(t.match_key, [column.name for column in t.match_key.c])
 _DROP_KEYS = _delete(t.match_key, "scope side record", among_="record")
 _LINK_MARKS = [
@@ -317,7 +328,7 @@ class Ledger:
         return {
             record: None if twin is None else bytes(twin)
             for record, state, in_scope, status, twin in rows
-            if state in ("live", "voided") and in_scope and status != "ambiguous"
+            if state in ("live", "voided") and in_scope and status not in ("ambiguous", "ignored")
         }
 
     def save_staged(self, db: Connection, rows: Sequence[Staged]) -> None:
@@ -389,14 +400,14 @@ class Ledger:
                 _UNSTAGE.many(db, [(self.scope, side, given_list(db, some))])
 
     def wake(self, db: Connection, now: datetime) -> None:
-        """Make pending what rested until now: waiters, unclear matches, due failures, writes cut off."""
+        """Make pending what rested until now: waiters, unclear and ignored ones, due failures, cut writes."""
         c = t.staged.c
         db.execute(
             sa.update(t.staged)
             .where(
                 c.scope == self.scope,
                 sa.or_(
-                    c.status.in_(("waiting", "writing", "ambiguous")),
+                    c.status.in_(("waiting", "writing", "ambiguous", "ignored")),
                     sa.and_(c.status == "failed", c.due <= now),
                 ),
             )
@@ -450,9 +461,13 @@ class Ledger:
     # --- match keys ------------------------------------------------------------------------------
 
     def save_keys(
-        self, db: Connection, side: int, keys: Mapping[str, Sequence[str]], known: Sequence[str]
+        self,
+        db: Connection,
+        side: int,
+        keys: Mapping[str, Sequence[str | tuple[str, ...]]],
+        known: Sequence[str],
     ) -> None:
-        """Replace the match keys of records: by record, one key per rule, empty where it has none.
+        """Replace the match keys of records: by record, one key or several per rule, empty where it has none.
         ``known``: those of the records that may have keys already."""
         if known:
             _DROP_KEYS.many(db, [(self.scope, int(side), given_list(db, known))])
@@ -461,8 +476,9 @@ class Ledger:
             [
                 (self.scope, rule, key, int(side), record)
                 for record, given in keys.items()
-                for rule, key in enumerate(given)
-                if key
+                for rule, many in enumerate(given)
+                if many
+                for key in ((many,) if isinstance(many, str) else many)
             ],
         )
 
@@ -489,6 +505,28 @@ class Ledger:
                 groups.setdefault(key, ([], []))[side].append(record)
         found = [(key, left, right) for key, (left, right) in groups.items() if left and right]
         return sorted(found), rows[-1][2]
+
+    def unlinked(self, db: Connection, after: int, limit: int) -> list[tuple[int, str, int]]:
+        """Pending rows without a link: side, record and ``seq``, which they come after."""
+        rows = _UNLINKED.all(db, self.scope, self.scope, self.scope, after, limit)
+        return [(side, record, seq) for side, record, seq in rows]
+
+    def keys_of(self, db: Connection, side: int, records: Sequence[str]) -> list[tuple[str, int, str]]:
+        """The keys of these records: record, number of the rule, key."""
+        if not records:
+            return []
+        return [tuple(row) for row in _KEYS_OF.all(db, self.scope, int(side), given_list(db, records))]
+
+    def key_sizes(self, db: Connection, rule: int, keys: Sequence[str]) -> dict[str, list[int]]:
+        """How many records of the left and of the right end have each of these keys of a rule."""
+        sizes: dict[str, list[int]] = {}
+        for key, side, count in _KEY_SIZES.all(db, self.scope, rule, given_list(db, keys)):
+            sizes.setdefault(key, [0, 0])[side] = count
+        return sizes
+
+    def key_members(self, db: Connection, rule: int, keys: Sequence[str]) -> list[tuple[str, int, str]]:
+        """Who has these keys of a rule: key, side, record."""
+        return [tuple(row) for row in _MEMBERS.all(db, self.scope, rule, given_list(db, keys))]
 
     # --- links -----------------------------------------------------------------------------------
 

@@ -162,7 +162,7 @@ staged = sa.Table(
     sa.Column("lock", sa.Text),
     sa.Column("merged_into", sa.Text),
     # pending: to be reconciled. Others rest, with a reason, until they or what they wait for change:
-    # waiting (for a parent), ambiguous, conflict (asked), failed (again at `due`), dead, parked
+    # waiting (for a parent), ambiguous, conflict (asked), failed (again at `due`), dead, parked, ignored
     # (nothing to do, kept as a candidate for matching), locked.
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False, server_default=""),
