@@ -455,7 +455,24 @@ class _Batch:
             if f.required and f.name not in filled
         }
 
+    def _refers_to_one_under_way(self, target: Side, values: dict[str, Any]) -> bool:
+        """Whether a write may still reach a record that a new one belongs to: told what it held then, the
+        remote would drop what was added to it meanwhile."""
+        under_way = set[tuple[str, str, str]]().union(*(o.under_way for o in self.scope.scopes.values()))
+        if not under_way:
+            return False
+        end = self.scope.ends[target]
+        fields = {name: self.scope.maps.by_name[name].ends[target].field for name in values}
+        return any(
+            (end.system, field.reference.module, str(values[name])) in under_way
+            for name, field in fields.items()
+            if field is not None and field.reference is not None
+        )
+
     def _create(self, row: Staged, side: Side, values: dict[str, Any]) -> None:
+        if self._refers_to_one_under_way(side.other, values):
+            self._rest([row], "waiting", "a write that was not answered may still reach what it refers to")
+            return
         ids: list[str | None] = [None, None]
         ids[side] = row.record
         link = self.scope.new_link(ids[0], ids[1], {"created": int(side.other)})

@@ -71,3 +71,33 @@ def test_a_record_that_another_modules_write_may_still_reach_is_left_alone(
     pair.b.calls.clear()
     assert pair.run().status == "done"
     assert [call for call in pair.b.calls if call[0] == "write"] == []
+
+
+def test_nothing_is_added_to_a_record_that_an_unanswered_write_may_still_reach(
+    tmp_path: Path, database: Database
+) -> None:
+    """A remote that is told a whole record anew drops what was added to it meanwhile."""
+    spec = (
+        SPEC.split("  letters:")[0]
+        + """  contacts:
+    between: {a: contacts, b: contacts}
+    match: [{a: email, b: email}]
+    fields:
+      email: {a: email, b: email}
+      of: {a: of, b: of, ref: people}
+"""
+    )
+    pair = Pair(tmp_path, database, spec)
+    left = pair.a.person("people", name="Acme", phone="1")
+    pair.run()
+    pair.a.person("people", left, phone="2")
+    lost = Outcome(kind=OutcomeKind.UNKNOWN, message="no answer")
+    with mock.patch.object(MemorySession, "_write", return_value=lost):
+        pair.run()
+    pair.a.person("contacts", email="x@y.z", of=left)
+    pair.run()
+    assert pair.b.rows["contacts"] == {}
+    pair.now += timedelta(minutes=3)
+    pair.run()
+    assert [row["email"] for row in pair.b.rows["contacts"].values()] == ["x@y.z"]
+    assert [row["phone"] for row in pair.b.rows["people"].values()] == ["2"]
