@@ -289,6 +289,7 @@ class _Batch:
     _decided: Decided = field(init=False)
     _bouncing: Bouncing = field(init=False)
     _unlinked: list[int] = field(default_factory=list)
+    _left_alone: list[tuple[Side, str]] = field(default_factory=list)
 
     def decide(self, pairs: Sequence[_Pair], alone: Sequence[Staged], *, fresh: bool = False) -> None:
         """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""
@@ -316,6 +317,8 @@ class _Batch:
         ledger.insert_links(db, self._made)
         ledger.insert_operations(db, self._operations)
         ledger.delete_links(db, self._unlinked)
+        for side, record in self._left_alone:
+            ledger.save_keys(db, side, {}, [record])  # it is known no more, so nobody else would drop them
         self._decided.save()
         ledger.write_audit(db, scope.pass_id, scope.now(), self._audit)
         asked = {(question.kind, question.subject) for question in self._questions}
@@ -376,6 +379,8 @@ class _Batch:
         why = self._no_create(row, side)
         if why is None and (row.side, row.record) not in scope.needed:
             why = self._only_matched(row, side)
+        if (side, row.record) in scope.left_alone:
+            why = why or "its counterpart was deleted, and the rule of this end is unlink"
         if why is not None:
             self._rest([row], "parked", why)
             return
@@ -624,6 +629,11 @@ class _Batch:
         record = pair.link.ids[left]
         self._audit.append(Audit(event="unlinked", side=left, record=record, detail=why))
         self._settle([row for row in pair.rows if row is not None])
+        # Read again, it is there to be matched should the other one come back; made anew there it is not.
+        assert record is not None
+        self.again.add((left, record))
+        self.scope.left_alone.add((left, record))
+        self._left_alone.append((left, record))
 
     def _decide_fate(self, pair: _Pair, gone: Side, now: str) -> Decision | None:
         """A record is gone and its counterpart was edited: a person's word that it shall follow is returned;

@@ -150,6 +150,8 @@ class Scope:
         #: records (side, id) that others wait for: they are created whatever else the spec would leave out
         self.needed: set[tuple[int, str]] = set()
         self.totals = Totals()
+        #: records whose pair this pass has taken apart by the rule: they wait for their next change
+        self.left_alone: set[tuple[Side, str]] = set()
         #: both ends are read whole, whatever the cursors say, and what is missing is looked up
         self.full = False
         self.look = FirstLook(maps.entries)

@@ -28,7 +28,7 @@ _CELLS = _cells()
 
 
 def test_the_page_has_every_combination() -> None:
-    assert len(_CELLS) == 10 * 5
+    assert len(_CELLS) == 11 * 5
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,23 @@ def test_a_merge_goes_on_with_the_survivor(tmp_path: Path, database: Database, e
     both = {"name": "Acme", "phone": "3", "tax": "7", **edited}
     assert pair.b.rows["people"][right] == both
     assert pair.a.rows["people"][survivor] == both
+
+
+def test_a_record_that_was_left_alone_is_made_anew_when_it_changes(
+    tmp_path: Path, database: Database
+) -> None:
+    """Its match keys outlived the pair, and its next edit broke the module."""
+    pair = Pair(tmp_path, database, f"{SPEC}    deletes: {{b: unlink}}\n    limits: {{deletes: none}}\n")
+    left = pair.a.person("people", name="Acme", phone="1")
+    pair.run()
+    (right,) = pair.b.rows["people"]
+    pair.a.set_state("people", left, State.DELETED)
+    pair.run()
+    pair.b.person("people", right, phone="2")
+    result = pair.run()
+    assert (result.status, result.problems) == ("done", {})
+    assert result.modules["people"]["created"] == {"a": 1, "b": 0}
+    assert len(pair.b.rows["people"]) == 1
 
 
 def test_what_was_voided_before_they_met_is_linked_and_left_alone(tmp_path: Path, database: Database) -> None:
