@@ -95,10 +95,10 @@ def test_a_supplier_that_is_a_customer_too_has_one_contact_here_and_two_there(bi
 
 def test_the_ledgers_hold_the_same_money(stage: Stage) -> None:
     done = stage.run("reconcile", "--json")
-    assert done.code == 0, done.err
     for name, module in done.json["modules"].items():
-        assert module["unexplained"] == 0, (name, module["gaps"])
+        assert module["unexplained"] == 0, (name, [gap for gap in module["gaps"] if not gap["explained"]])
         assert set(module["kinds"]) <= {"rounded"}, name
+    assert done.code == 0, done.err
 
 
 def test_the_named_price_list_follows_the_sale_price(billing: System, ledger: System) -> None:
@@ -395,6 +395,9 @@ def test_what_is_voided_is_void_in_both(stage: Stage, billing: System, ledger: S
     assert voided["Status"] == "VOIDED"
     assert one(billing.records("invoices"), invoice_id=made[1]["invoice_id"])["status"] == "void"
     assert resting(stage, "locked") == ["the invoice is part paid; not written: lines"]
+    billing.act("update", "invoices", sold["invoice_id"], {"line_items": sold["line_items"]})
+    at_rest(stage)
+    assert resting(stage, "locked") == []
 
 
 def test_the_ledgers_still_hold_the_same_money(stage: Stage) -> None:
