@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from syncline.mapping.filters import alnum, email_key, fold, text
+from syncline.mapping.filters import alnum, digits, email_key, fold, text
 
 #: Longer texts are no names; nothing is compared beyond this many characters.
 MAX_NAME = 300
@@ -73,6 +73,21 @@ _TAX_PREFIX = re.compile(
     r"(?:AU|NZ|GB|UK|XI|IE|US|ZA|SG|CA|HK|AT|BE|BG|CY|CZ|DE|DK|EE|EL|ES|FI|FR|HR|HU|IT|LT|LU|LV|MT|NL|PL|PT"
     r"|RO|SE|SI|SK|CHE|NO)(?=[A-Z0-9]{7,})(?=[A-Z]?[0-9]{5})"
 )
+# What follows a tax number in some countries.
+_TAX_TAIL = re.compile(r"(?<=[0-9])\W*(?:MWST|TVA|IVA|MVA|VAT|GST)\W*$", re.IGNORECASE)
+_ADDRESS = re.compile(r"[^\s@,;:<>()\[\]\"|/\\]+@[^\s@,;:<>()\[\]\"|/\\]+\.[^\s@,;:<>()\[\]\"|/\\]*[^\W\d_]")
+# Who is written where a form insists on an address.
+_NOBODY_THERE = re.compile(
+    r"(?:na|none|no|nil|null|unknown|no-?e?-?mail|none-?given|not-?(?:provided|given|known)|do-?not-?reply"
+    r"|no-?reply|test|example|asdf|xx+)"
+)
+# A number that tells two things apart has at least so many digits, and not the same one all through.
+_TELLING = 5
+# Several phone numbers in one text, each of which has at least so many digits.
+_BETWEEN_NUMBERS = re.compile(r"[/;,|]|\bor\b")
+_WHOLE = 7
+# Tax numbers are looked for by so many of their first characters, and of their last.
+_EDGE = 8
 # Shorter words of a name are no keys.
 _WORD = 3
 # How a name is sketched: so many keys, each of so many numbers.
@@ -185,20 +200,43 @@ def _digest(numbers: Sequence[int]) -> str:
     return hashlib.blake2b(repr(numbers).encode(), digest_size=5).hexdigest()
 
 
+def email_keys(value: Any) -> list[str]:
+    """The e-mail addresses that a text holds, in lower case, without those that stand for none
+    ("none@none.com")."""
+    found = (address.strip(".'") for address in _ADDRESS.findall(email_key(value)[:MAX_NAME]))
+    return [address for address in dict.fromkeys(found) if not _reaches_nobody(address)]
+
+
+def _reaches_nobody(address: str) -> bool:
+    mailbox, _, domain = address.partition("@")
+    return any(_NOBODY_THERE.fullmatch(part) for part in (mailbox, domain.partition(".")[0]))
+
+
 def email_domain(value: Any) -> str:
-    """The domain of an e-mail address; empty when it is one of a service that anybody can use."""
-    domain = email_key(value).rpartition("@")[2]
+    """The domain of a text's first e-mail address; empty when it is one of a service that anybody can use."""
+    domain = next(iter(email_keys(value)), "").rpartition("@")[2]
     labels = domain.split(".")
     return "" if len(labels) < 2 or labels[0] in _FREE_MAIL else domain
 
 
+def _tells(number: str) -> bool:
+    """Whether a number can tell two things apart: "000 000", "n/a" and "123" cannot."""
+    found = [c for c in number if c.isdecimal()]
+    return len(found) >= _TELLING and len(set(found)) > 1
+
+
 def phone(value: Any, country: str = "") -> str:
-    """A phone number with its country's code and nothing but digits after the plus: "+61295551234".
+    """A phone number with its country's code and nothing but digits after the plus: "+61295551234". Of
+    several in one text it is the first.
 
     ``country``: two letters, where numbers without a country's code are taken to be. Empty when the text
-    holds no number. Without a country, a number that does not say its own is given as its digits.
+    holds no number, or one that stands for none (000 000, 123). Without a country, a number that does not
+    say its own is given as its digits.
     """
-    return _phone(text(value)[:MAX_NAME].strip(), country.upper())
+    written = text(value)[:MAX_NAME].strip()
+    parts = [part.strip() for part in _BETWEEN_NUMBERS.split(written)]
+    several = len(parts) > 1 and all(len(digits(part)) >= _WHOLE for part in parts)
+    return _phone(parts[0] if several else written, country.upper())
 
 
 @lru_cache(maxsize=20_000)
@@ -207,13 +245,12 @@ def _phone(written: str, country: str) -> str:
 
     if country and country not in phonenumbers.SUPPORTED_REGIONS:
         raise ValueError(f"{country} is not a country: two letters, such as AU")
-    if not written:
+    if not _tells(written):
         return ""
     try:
         number = phonenumbers.parse(written, country or None)
     except phonenumbers.NumberParseException:
-        found = "".join(c for c in written if c.isdecimal())
-        return found if len(found) >= 5 else ""
+        return "".join(c for c in written if c.isdecimal())
     if written.startswith("00") and not phonenumbers.is_possible_number(number):
         return _phone(f"+{written[2:]}", country)  # as most of the world dials abroad
     return f"+{number.country_code}{phonenumbers.national_significant_number(number)}"
@@ -221,11 +258,18 @@ def _phone(written: str, country: str) -> str:
 
 def tax_number(value: Any) -> str:
     """A tax number's letters and digits in upper case, without what it is called and its country's prefix:
-    "ABN 53 004 085 616" is "53004085616", "IE 6388047V" is "6388047V"."""
+    "ABN 53 004 085 616" is "53004085616", "IE 6388047V" is "6388047V". Empty for words that are written where
+    there is none ("exempt", "N/A", zeros)."""
     written, before = text(value)[:MAX_NAME], ""
     while written != before:
         before, written = written, _TAX_LABEL.sub("", written)
-    return _TAX_PREFIX.sub("", alnum(written), count=1) if alnum(written) else ""
+    return _TAX_PREFIX.sub("", alnum(_TAX_TAIL.sub("", written)), count=1) if _tells(written) else ""
+
+
+def tax_keys(value: Any) -> list[str]:
+    """Keys of a tax number, of which a number that is part of it (an ACN of an ABN) shares one."""
+    number = tax_number(value)
+    return list(dict.fromkeys((f"{number[:_EDGE]}*", f"*{number[-_EDGE:]}"))) if number else []
 
 
 def unpadded(value: Any) -> str:
@@ -246,6 +290,7 @@ def place(value: Any) -> str:
 NORMAL_FORMS: Mapping[str, Callable[..., Any]] = {
     "company": company,
     "email_domain": email_domain,
+    "email_keys": email_keys,
     "first_word": first_word,
     "name_keys": name_keys,
     "number_keys": number_keys,
@@ -253,6 +298,7 @@ NORMAL_FORMS: Mapping[str, Callable[..., Any]] = {
     "person_keys": person_keys,
     "phone": phone,
     "place": place,
+    "tax_keys": tax_keys,
     "tax_number": tax_number,
     "unpadded": unpadded,
 }

@@ -8,8 +8,18 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from syncline.mapping.filters import alnum, email_key, fold, text
-from syncline.mapping.normal import MAX_NAME, company_names, email_domain, person, phone, place, tax_number
+from syncline.mapping.filters import alnum, fold, text
+from syncline.mapping.normal import (
+    MAX_NAME,
+    company_names,
+    email_domain,
+    email_keys,
+    person,
+    phone,
+    place,
+    tax_number,
+    unpadded,
+)
 from syncline.spec.model import Likeness
 
 #: Texts that have less in common than this have nothing in common: any two names share some letters.
@@ -24,6 +34,12 @@ CONTRADICTS = 0.5
 AGAINST: Mapping[Likeness, float] = {Likeness.PHONE: 1 / 3, Likeness.EMAIL: 1 / 3}
 
 _NUMBER = re.compile(r"[0-9]+")
+# A number may stand in another one: an ABN ends in its ACN, a VAT number begins with the company's.
+_PART = 8
+# Towns and mailboxes of fewer letters differ when one letter does.
+_LONG = 5
+# Which of two people of one name it is.
+_GENERATION = {"jr": 2, "jnr": 2, "junior": 2, "sr": 1, "snr": 1, "senior": 1, "ii": 2, "iii": 3}
 
 
 def normal_form(likeness: Likeness, value: Any, country: str) -> Any:
@@ -41,8 +57,8 @@ def alike(likeness: Likeness, one: Any, other: Any) -> float:
 
 _FORMS: Mapping[Likeness, Callable[[Any, str], Any]] = {
     Likeness.COMPANY: lambda value, _: company_names(value),
-    Likeness.PERSON: lambda value, _: person(value),
-    Likeness.EMAIL: lambda value, _: email_key(value),
+    Likeness.PERSON: lambda value, _: _person_form(value),
+    Likeness.EMAIL: lambda value, _: tuple(email_keys(value)),
     Likeness.PHONE: phone,
     Likeness.TAX_NUMBER: lambda value, _: tax_number(value),
     Likeness.NUMBER: lambda value, _: alnum(value),
@@ -50,6 +66,13 @@ _FORMS: Mapping[Likeness, Callable[[Any, str], Any]] = {
     Likeness.POSTCODE: lambda value, _: alnum(value),
     Likeness.TEXT: lambda value, _: fold(text(value)[:MAX_NAME]),
 }
+
+
+def _person_form(value: Any) -> tuple[str, int] | None:
+    """A name, and which of those that have it: 0 where nothing says."""
+    found = next((_GENERATION[word] for word in fold(value).split() if word in _GENERATION), 0)
+    words = [word for word in person(value).split() if word not in _GENERATION]
+    return (" ".join(words), found) if words else None
 
 
 def _companies(one: tuple[str, ...], other: tuple[str, ...]) -> float:
@@ -80,48 +103,93 @@ def _in_any_order(one: str, other: str) -> float:
     return 2 * (mine & theirs).total() / total if total else 0.0
 
 
-def _people(one: str, other: str) -> float:
-    """As names; an initial stands for a name that begins with it."""
-    found = _names(one, other)
-    first, second = one.split(), other.split()
+def _people(one: tuple[str, int], other: tuple[str, int]) -> float:
+    """As names; an initial stands for a name that begins with it. Father and son are two people."""
+    if one[1] and other[1] and one[1] != other[1]:
+        return 0.0
+    found = 1.0 if one[0] == other[0] else _names(one[0], other[0])
+    first, second = one[0].split(), other[0].split()
     if len(first) == len(second) > 1 and first[-1] == second[-1]:
         pairs = list(zip(first[:-1], second[:-1], strict=True))
         if all(a == b or (1 in (len(a), len(b)) and a[0] == b[0]) for a, b in pairs):
-            return max(found, ALIKE)
-    return found
+            found = max(found, ALIKE)
+    return found if one[1] == other[1] else min(found, ALIKE)
 
 
-def _emails(one: str, other: str) -> float:
-    """A letter may be wrong; two people of one company have its domain in common."""
+def _emails(one: tuple[str, ...], other: tuple[str, ...]) -> float:
+    """The best of the addresses that the two have."""
+    return max(_addresses(a, b) for a in one for b in other)
+
+
+def _addresses(one: str, other: str) -> float:
+    """A letter may be wrong, a digit not; two people of one company have its domain in common."""
     from rapidfuzz.distance import OSA
 
-    if len(one) > 8 and OSA.distance(one, other, score_cutoff=1) <= 1:
+    if one == other:
+        return 1.0
+    shorter = min(len(one.partition("@")[0]), len(other.partition("@")[0]))
+    if shorter > _LONG and _digits(one) == _digits(other) and OSA.distance(one, other, score_cutoff=1) <= 1:
         return ALIKE
     domain = email_domain(one)
     return ALIKE if domain and domain == email_domain(other) else 0.0
 
 
-def _numbers(one: str, other: str) -> float:
-    """The same, or a slip of the pen in a long one, which says little."""
+def _digits(value: str) -> str:
+    return "".join(_NUMBER.findall(value))
+
+
+def _slipped(one: str, other: str) -> float:
+    """A slip of the pen in a long number, which says little."""
     from rapidfuzz.distance import OSA
 
     return 0.4 if min(len(one), len(other)) > 6 and OSA.distance(one, other, score_cutoff=1) <= 1 else 0.0
 
 
+def _tax_numbers(one: str, other: str) -> float:
+    """One that is part of the other is of the same company."""
+    shorter, longer = sorted((one, other), key=len)
+    if len(shorter) >= _PART and (longer.startswith(shorter) or longer.endswith(shorter)):
+        return 1.0
+    return _slipped(one, other)
+
+
 def _phones(one: str, other: str) -> float:
-    """A number that does not say its country is compared by its last digits."""
-    if "+" not in (one[0], other[0]) or one[0] != other[0]:
-        shorter = min(one.lstrip("+0"), other.lstrip("+0"), key=len)
-        if len(shorter) >= 7 and one.endswith(shorter) and other.endswith(shorter):
-            return 1.0
-    return _numbers(one, other)
+    """A number that does not say its country, or its town, is compared by its last digits."""
+    local, whole = sorted((_local(one, other), _local(other, one)), key=len)
+    if len(local) >= 7 and whole.endswith(local):
+        return 1.0 if "+" not in one or "+" not in other else ALIKE
+    return _slipped(one, other)
+
+
+def _local(number: str, other: str) -> str:
+    """A phone number without the country that both have; without what is dialled before a town."""
+    if not number.startswith("+"):
+        return number.lstrip("0")
+    code = _country_code(number)
+    return number[1 + len(code) :] if other.startswith(f"+{code}") else number[1:]
+
+
+@lru_cache(maxsize=20_000)
+def _country_code(number: str) -> str:
+    import phonenumbers
+
+    return str(phonenumbers.parse(number).country_code)
+
+
+def _papers(one: str, other: str) -> float:
+    """Numbers of documents or articles, of which one may have zeros before it."""
+    return ALIKE if unpadded(one) == unpadded(other) else 0.0
 
 
 def _towns(one: str, other: str) -> float:
-    from rapidfuzz import fuzz
+    """A letter may be wrong in a longer name, or more said of the place: "Sydney NSW"."""
+    from rapidfuzz.distance import OSA
 
-    found = fuzz.ratio(one, other) / 100
-    return found if found >= ALIKE else 0.0
+    shorter, longer = sorted((one.split(), other.split()), key=len)
+    if longer[: len(shorter)] == shorter:
+        return ALIKE
+    far = min(len(one), len(other)) <= _LONG or OSA.distance(one, other, score_cutoff=1) > 1
+    return 0.0 if far else ALIKE
 
 
 def _texts(one: str, other: str) -> float:
@@ -141,8 +209,8 @@ _LIKENESS: Mapping[Likeness, Callable[[Any, Any], float]] = {
     Likeness.PERSON: _people,
     Likeness.EMAIL: _emails,
     Likeness.PHONE: _phones,
-    Likeness.TAX_NUMBER: _numbers,
-    Likeness.NUMBER: _different,
+    Likeness.TAX_NUMBER: _tax_numbers,
+    Likeness.NUMBER: _papers,
     Likeness.CITY: _towns,
     Likeness.POSTCODE: _different,
     Likeness.TEXT: _texts,

@@ -3,6 +3,8 @@
 A pair has a score from 0 to 1: of the evidence that is filled at both ends, the share (by weight) that is
 alike; a phone number or an e-mail address that differs counts a third of its weight. It is linked from
 ``link`` on, asked about from ``ask`` on, and otherwise two records that have nothing to do with each other.
+A pair with the same tax number, number or e-mail address is asked about at the least, whatever else differs:
+a company that has moved and changed its name must not be made a second time.
 """
 
 from __future__ import annotations
@@ -17,10 +19,13 @@ from syncline.mapping.missing import MISSING
 from syncline.mapping.module import MapEntry, Side
 from syncline.reconcile.alike import AGAINST, ALIKE, CONTRADICTS, alike, normal_form
 from syncline.reconcile.match import Candidate, contradicts
-from syncline.spec.model import Evidence, LikelyRule
+from syncline.spec.model import Evidence, LikelyRule, Likeness
 
 #: By so much the best pair of a record must be better than its next best.
 MARGIN = Decimal("0.1")
+
+#: What tells who somebody is, the surest first: of a pair, the first that is filled at both ends decides.
+IDENTIFYING = (Likeness.TAX_NUMBER, Likeness.NUMBER, Likeness.EMAIL)
 
 Place = tuple[Side, str]
 
@@ -45,7 +50,7 @@ class Weighed:
 @dataclass(frozen=True, slots=True)
 class Scored:
     """A pair with its score. ``agreed``: the weight of what is alike; ``contradicted``: the maps of the
-    rule's ``agree`` that differ."""
+    rule's ``agree`` that differ; ``identified``: both have the same identifying number or address."""
 
     left: str
     right: str
@@ -53,6 +58,11 @@ class Scored:
     agreed: Decimal
     contradicted: tuple[str, ...]
     evidence: tuple[Weighed, ...]
+    identified: bool = False
+
+    def worth_asking(self, rule: LikelyRule) -> bool:
+        """Whether they may be the same, so that neither is to be made a second time."""
+        return self.score >= rule.ask or self.identified
 
     def id(self, side: Side) -> str:
         return (self.left, self.right)[side]
@@ -90,7 +100,19 @@ class Scorer:
                 and part.alike <= Decimal(str(CONTRADICTS))
             ),
             evidence=tuple(weighed),
+            identified=self._identified(weighed),
         )
+
+    def _identified(self, weighed: Sequence[Weighed]) -> bool:
+        for kind in IDENTIFYING:
+            told = [
+                part.alike
+                for part, (evidence, _) in zip(weighed, self._parts, strict=True)
+                if evidence.likeness is kind and part.alike is not None
+            ]
+            if told:
+                return max(told) == 1
+        return False
 
     def _of(self, one: Candidate) -> list[tuple[Any, Any]]:
         """By piece of evidence the normal form of a record's value, and of what the other end would store."""
@@ -160,7 +182,7 @@ def decide_likely(
     """
     pairs_of: dict[Place, list[Scored]] = {}
     for pair in scored:
-        if pair.score >= rule.ask:
+        if pair.worth_asking(rule):
             for side in Side:
                 pairs_of.setdefault((side, pair.id(side)), []).append(pair)
     for found in pairs_of.values():

@@ -41,7 +41,7 @@ def find_likely(
     look.compare(focus)
     # Whether a pair is the best for its other record as well is known only when that one's pairs are.
     partners = {
-        (side, pair.id(side)) for pair in look.scored.values() if pair.score >= rule.ask for side in Side
+        (side, pair.id(side)) for pair in look.scored.values() if pair.worth_asking(rule) for side in Side
     }
     look.compare(sorted(partners - set(focus)), told=False)
     return decide_likely(set(focus), look.scored.values(), look.free, rule)

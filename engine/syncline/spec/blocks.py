@@ -11,9 +11,9 @@ from syncline.spec.model import Evidence, FieldMap, Likeness, MatchKey
 _FILTERS: Mapping[Likeness, tuple[str, ...]] = {
     Likeness.COMPANY: ("name_keys",),
     Likeness.PERSON: ("person_keys",),
-    Likeness.EMAIL: ("email_key", "email_domain"),
+    Likeness.EMAIL: ("email_keys", "email_domain"),
     Likeness.PHONE: ("phone",),
-    Likeness.TAX_NUMBER: ("tax_number",),
+    Likeness.TAX_NUMBER: ("tax_keys",),
     Likeness.NUMBER: ("number_keys",),
     Likeness.TEXT: ("name_keys",),
 }
