@@ -18,7 +18,7 @@ TRAPS = {
     "towns that look alike": (
         ("Barlow Tiles Pty Ltd", "", "", "", "Perth"),
         ("Barlow Tyles", "", "", "", "Penrith"),
-        "asked",
+        "created",
     ),
     "no tax number, in words": (
         ("Egan Roofing", "N/A", "", "", ""),
