@@ -58,6 +58,8 @@ def test_a_new_rate_writes_nothing_and_changes_no_old_invoice(stage: Stage) -> N
 def test_an_unknown_currency_stops_that_invoice_alone_until_it_is_known(stage: Stage) -> None:
     contact = open_business(stage)
     stage.books.act("create", "Currencies", None, {"Code": "EUR", "rate": "0.6"})
+    before = stage.run("validate", "--live")
+    assert (before.code, before.out.count("does not take 'EUR'")) == (3, 3), "told for every kind of document"
     books_invoice(stage, contact, "INV-EUR", CurrencyCode="EUR")
     books_invoice(stage, contact, "INV-AUD")
     outcome = stage.sync(code=1)

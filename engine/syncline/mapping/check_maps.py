@@ -319,7 +319,7 @@ class MapChecks:
                 "unknown-choice",
                 f"{self._where(side, target.name)} does not take {_listed(lacking)},"
                 f" which {self._where(1 - side, source.name)} can hold",
-                f"add values: with a pair for each; it takes {_listed(target.choices)}",
+                f"add them there, or values: with a pair for each; it takes {_listed(target.choices)}",
             )
 
     def _check_pairs(self, fmap: FieldMap, source: Field | None, target: Field | None, side: int) -> None:

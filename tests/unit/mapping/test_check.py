@@ -265,7 +265,7 @@ def test_macros_are_known_and_their_mistakes_are_told_at_the_import(tmp_path: Pa
 def test_a_choice_that_only_one_end_has_is_listed(tmp_path: Path) -> None:
     (found,) = check(tmp_path, HEAD + ACCOUNTS + "      grade: {crm: Rating, books: Grade}\n")
     assert found.message == "books.Contacts.Grade does not take 'Warm', which crm.Accounts.Rating can hold"
-    assert found.suggestion == "add values: with a pair for each; it takes 'Hot', 'Cold'"
+    assert found.suggestion == "add them there, or values: with a pair for each; it takes 'Hot', 'Cold'"
 
 
 def test_one_way_maps_are_judged_at_their_target_only(tmp_path: Path) -> None:
