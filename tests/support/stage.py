@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -146,7 +147,7 @@ class Stage:
 
     def environ(self) -> dict[str, str]:
         """The environment in which the spec's verbs run."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("SYNCLINE_", "XERO_", "ZOHO_"))}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(_SETTINGS)}
         kept |= self._state
         for name, connector in self._connectors.items():
             prefix = connector.upper().replace("-", "_")
@@ -228,6 +229,11 @@ class Stage:
             assert self.writes() == 0, {n: s.requests() for n, s in self.systems.items()}
 
 
+#: The endings of the files that a spec is made of, and the names of the variables that it may read.
+_OF_A_SPEC = (".yaml", ".yml", ".j2")
+_SETTINGS = ("SYNCLINE_", "XERO_", "ZOHO_")
+
+
 def in_process(
     argv: list[str],
     environ: Mapping[str, str],
@@ -242,6 +248,7 @@ def in_process(
     code = 0
     with (
         _keeping_signals(),
+        _reading_once(),
         mock.patch.dict(os.environ, environ, clear=True),
         mock.patch.object(Workspace, "now", side_effect=now),
         mock.patch.object(Workspace, "waiting", waiting or Waiting()),
@@ -253,6 +260,45 @@ def in_process(
         except SystemExit as ended:
             code = int(ended.code or 0)
     return Done(code, out.getvalue(), err.getvalue())
+
+
+#: What was made of a spec, by all that it was made from.
+_READ: dict[Any, Any] = {}
+
+
+@contextmanager
+def _reading_once() -> Iterator[None]:
+    """A spec that nobody has touched is read and checked once, not for every verb: it would be half of the
+    work of a test."""
+    from syncline.run.workspace import Workspace
+
+    def once(name: str) -> cached_property[Any]:
+        make = vars(Workspace)[name].func
+
+        def read(workspace: Workspace) -> Any:
+            beside = sorted(each for each in workspace.file.parent.glob("*.*") if each.suffix in _OF_A_SPEC)
+            key = (
+                name,
+                workspace.file,
+                tuple(map(type, workspace.plugins.connectors.values())),
+                tuple(workspace.plugins.filters.values()),
+                tuple((each, each.read_bytes()) for each in beside if each.is_file()),
+                tuple(sorted(each for each in workspace.environ.items() if each[0].startswith(_SETTINGS))),
+            )
+            if len(_READ) > 60:
+                _READ.clear()
+            if key not in _READ:
+                _READ[key] = make(workspace)
+            return _READ[key]
+
+        made: cached_property[Any] = cached_property(read)
+        made.__set_name__(Workspace, name)
+        return made
+
+    with ExitStack() as patches:
+        for name in ("loaded", "_read_expressions", "spec"):
+            patches.enter_context(mock.patch.object(Workspace, name, once(name)))
+        yield
 
 
 @contextmanager
