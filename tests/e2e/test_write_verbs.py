@@ -200,7 +200,8 @@ def _puts(few: Sandboxes) -> int:
 
 
 def test_a_second_pass_at_the_same_time_is_told_who_is_at_it(client: Client, few: Sandboxes) -> None:
-    few.control("POST", "faults", {"system": "xero", "kind": "slow", "method": "GET", "delay_s": 4})
+    slow = {"system": "xero", "kind": "slow", "method": "GET", "path": ".*/Contacts", "delay_s": 4}
+    few.control("POST", "faults", slow)
     running = subprocess.Popen(
         (sys.executable, "-m", "syncline", "sync", str(client.spec)),
         env=client.environ,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from tests.support.business import BY_NAME_ALONE, example_with
 from tests.support.questions import asked, decide, live, named, phone
 from tests.support.stage import Stage
 
@@ -67,8 +70,9 @@ def test_the_same_name_is_tried_again_when_a_person_says_so(clash: Stage) -> Non
     clash.assert_idle()
 
 
-def test_a_new_record_whose_name_is_taken_is_never_renamed_by_us(stage: Stage) -> None:
+def test_a_new_record_whose_name_is_taken_is_never_renamed_by_us(stages: Callable[..., Stage]) -> None:
     """Two companies of one name: their addresses contradict that they are the same."""
+    stage = stages(spec=example_with(BY_NAME_ALONE))
     account = {"Account_Name": "Harbour Bakery", "Email": "sydney@x.example", "Phone": "111"}
     stage.crm.act("create", "Accounts", None, account)
     contact = {"Name": "Harbour Bakery", "EmailAddress": "perth@x.example"}

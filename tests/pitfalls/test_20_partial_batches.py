@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.business import BY_NAME_ALONE, example_with
 from tests.support.effort import LONG
 from tests.support.stage import Stage
 from tests.support.tally import Tally
@@ -79,7 +80,7 @@ def held(stage: Stage, target: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("target", ["crm", "books"])
 def test_each_record_exactly_once(stages: Callable[..., Stage], target: str, tally: Tally) -> None:
-    stage = stages()
+    stage = stages(spec=example_with(BY_NAME_ALONE))
     stage.crm.sandbox.switches["search_lag_s"] = 0
     for number in range(EDITED):
         create(stage, target, f"Old {number}", bad=False)

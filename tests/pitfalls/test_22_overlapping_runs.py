@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.business import BY_NAME_ALONE, example_with
 from tests.support.effort import effort
 from tests.support.stage import Stage
 from tests.support.tally import Tally
@@ -86,7 +87,8 @@ def content(stage: Stage) -> tuple[list[Any], list[Any]]:
 
 def test_ended_at_random_points(stages: Callable[..., Stage], tally: Tally) -> None:
     """SIGKILL and SIGTERM by turns, at a request of the pass's; at the end both stages hold the same."""
-    calm, rough = stages(), stages()
+    spec = example_with(BY_NAME_ALONE)
+    calm, rough = stages(spec=spec), stages(spec=spec)
     chance = random.Random("signals")
     ended = 0
     for turn in range(effort(3, 200)):

@@ -69,6 +69,13 @@ def a_while(stage: Stage) -> None:
     stage.later(timedelta(minutes=3))
 
 
+#: For companies of a test that look alike, or share a telephone, and are not the same none the less.
+BY_NAME_ALONE = """
+accounts:
+  match: [{crm: "Account_Name | fold", books: "Name | fold", agree: [tax_number, email]}]
+"""
+
+
 def example_with(modules: str) -> str:
     """The example's spec with ``modules`` (YAML below that key) laid over it."""
     return EXAMPLE.read_text(encoding="utf-8") + f"\nmodules:\n{indent(dedent(modules), '  ')}"

@@ -37,12 +37,13 @@ systems:
     client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
     client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
 modules:
-  companies: {limits: {deletes: none}}
+  companies: {owner: billing, limits: {deletes: none}}
   # Who is a supplier follows from bills, without a word of the contact itself: here the name tells as well.
   vendors:
     where: {ledger: "{{ record.IsSupplier or 'Mill' in record.Name }}"}
     limits: {deletes: none}
-  people: {limits: {deletes: none}}
+  people: {owner: billing, limits: {deletes: none}}
+  products: {owner: billing}
   invoices: {limits: {deletes: none}}
   bills: {limits: {deletes: none}}
   purchase_orders: {limits: {deletes: none}}
@@ -51,7 +52,7 @@ modules:
     between: {crm: Accounts, billing: contacts}
     where: {billing: "{{ record.contact_type == 'customer' }}"}
     match: [{crm: "Account_Name | fold", billing: "contact_name | fold"}]
-    conflicts: {prefer: crm}
+    owner: billing
     fields:
       name: {crm: Account_Name, billing: contact_name}
       kind: {billing: contact_type, direction: "crm -> billing", to: {billing: "customer"}}
@@ -63,7 +64,7 @@ modules:
     between: {crm: Contacts, billing: contactpersons}
     where: {billing: "{{ not record.is_primary_contact and record.contact_type != 'vendor' }}"}
     match: [{crm: Email, billing: email, agree: [company]}]
-    conflicts: {prefer: crm}
+    owner: billing
     fields:
       company: {crm: Account_Name, billing: contact_id, ref: accounts}
       first_name: {crm: First_Name, billing: first_name}
@@ -74,7 +75,7 @@ modules:
   goods:
     between: {crm: Products, billing: items}
     match: [{crm: "Product_Code | alnum", billing: "sku | alnum"}]
-    conflicts: {prefer: crm}
+    owner: billing
     fields:
       code: {crm: Product_Code, billing: sku}
       name: {crm: Product_Name, billing: name}
