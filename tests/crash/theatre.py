@@ -286,8 +286,8 @@ class Databases:
 
 
 def told_why(row: Any) -> str:
-    """Why a record rests. Of several reasons to leave it out the one seen first is told, and a crash may change
-    which that is."""
+    """Why a record rests. Of several reasons to leave it out the one seen first is told, and which that is
+    may change by a crash."""
     return "" if row.status == "parked" else str(row.reason)
 
 
