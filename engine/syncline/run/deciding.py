@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -20,9 +20,7 @@ from syncline.store.decisions import (
     forget_decisions,
 )
 from syncline.store.history import keys_of
-from syncline.store.ledger import Audit, Operation, Staged
-
-_CHUNK = 500
+from syncline.store.ledger import Audit, Operation, Staged, chunks
 
 
 class Decided:
@@ -110,16 +108,16 @@ def apply_kept(scope: Scope, db: Connection) -> None:
     """Carry out what the file of match decisions says of records that have no link yet."""
     matches, ledger = scope.matches, scope.ledger
     audit: list[Audit] = []
-    for pairs in _chunks(list(matches.same)):
+    for pairs in chunks(list(matches.same)):
         marks = [ledger.link_marks(db, side, [pair[side] for pair in pairs]) for side in Side]
         unmet = [pair for pair in pairs if pair[0] not in marks[0] and pair[1] not in marks[1]]
         staged = [ledger.staged(db, side, [pair[side] for pair in unmet]) for side in Side]
         for pair in pairs:
             mine, theirs = marks[0].get(pair[0]), marks[1].get(pair[1])
             if (mine or theirs) and (mine is None or theirs is None or mine[0] != theirs[0]):
-                linked = pair[0] if mine is not None else pair[1]
+                known = pair[0] if mine is not None else pair[1]
                 place = matches.same[pair].place
-                scope.notes.append(f"{place}: {linked} is linked with another record than is decided here")
+                scope.notes.append(f"{place}: {known} is linked with another record than is decided here")
         for left, right in unmet:
             rows = (staged[0].get(left), staged[1].get(right))
             if rows[0] is None or rows[1] is None or {row.condition for row in rows if row} != {"live"}:
@@ -127,13 +125,13 @@ def apply_kept(scope: Scope, db: Connection) -> None:
             said = matches.same[left, right]
             audit.append(_join(scope, db, (rows[0], rows[1]), said.who, str(said.place)))
     for side in Side:
-        for records in _chunks([record for end, record in matches.create if end == side]):
+        for records in chunks([record for end, record in matches.create if end == side]):
             linked = ledger.link_marks(db, side, records)
             alone = [record for record in records if record not in linked]
             # Without its keys no rule finds it: it is nobody's counterpart.
             if alone:
                 ledger.save_keys(db, side, {}, alone)
-        for records in _chunks([record for end, record in matches.ignore if end == side]):
+        for records in chunks([record for end, record in matches.ignore if end == side]):
             linked, rows_of = ledger.link_marks(db, side, records), ledger.staged(db, side, records)
             for record in records:
                 if record in linked:
@@ -174,7 +172,7 @@ def keep_made(scope: Scope) -> None:
             told.setdefault((side, pair[side]), said)
     known = {(side, pair[side]) for pair in matches.same for side in Side}
     for side in Side:
-        for records in _chunks([i for end, i in told if end is side and (end, i) not in known]):
+        for records in chunks([i for end, i in told if end is side and (end, i) not in known]):
             with scope.database.read() as db:
                 links = ledger.links_of(db, side, records)
             for record, link in links.items():
@@ -182,11 +180,6 @@ def keep_made(scope: Scope) -> None:
                     said, made = told[side, record], scope.ends[side.other].system
                     why = "; ".join(filter(None, (said.why, f"made in {made} because of it")))
                     scope.keep("same", (link.ids[0], link.ids[1]), said.who, why)
-
-
-def _chunks(values: Sequence[Any]) -> Iterator[Any]:
-    for start in range(0, len(values), _CHUNK):
-        yield values[start : start + _CHUNK]
 
 
 def _link(scope: Scope, db: Connection, decision: Decision, side: Side, row: Staged) -> Audit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -29,6 +29,7 @@ from syncline.store.statement import (
 )
 
 _CHUNK = 500
+T = TypeVar("T")
 
 
 class Staged(msgspec.Struct):
@@ -609,7 +610,7 @@ class Ledger:
         _UPDATE_LINKS.many(db, [(*self._link_row(db, link), link.id) for link in links])
 
     def delete_links(self, db: Connection, ids: Sequence[int]) -> None:
-        for chunk in _chunks(list(ids)):
+        for chunk in chunks(list(ids)):
             db.execute(sa.delete(t.link).where(t.link.c.id.in_(chunk)))
 
     # --- journal ---------------------------------------------------------------------------------
@@ -681,7 +682,7 @@ class Ledger:
         return {(row[0], row[1]): row[2] for row in db.execute(query)}
 
     def mark_sent(self, db: Connection, ids: Sequence[int], now: datetime) -> None:
-        for chunk in _chunks(list(ids)):
+        for chunk in chunks(list(ids)):
             db.execute(
                 sa.update(t.operation).where(t.operation.c.id.in_(chunk)).values(status="sent", sent_at=now)
             )
@@ -815,7 +816,8 @@ class Ledger:
         )
 
 
-def _chunks(values: list[Any]) -> Iterator[list[Any]]:
+def chunks(values: list[T]) -> Iterator[list[T]]:
+    """The values in lists of as many as one query may name."""
     for start in range(0, len(values), _CHUNK):
         yield values[start : start + _CHUNK]
 
@@ -823,7 +825,7 @@ def _chunks(values: list[Any]) -> Iterator[list[Any]]:
 def _chunked(
     db: Connection, query: sa.Select[Any], column: sa.ColumnElement[Any], values: Sequence[Any]
 ) -> Iterator[Any]:
-    for chunk in _chunks(list(values)):
+    for chunk in chunks(list(values)):
         yield from db.execute(query.where(column.in_(chunk)))
 
 
