@@ -304,8 +304,10 @@ CHORES: dict[str, Callable[[Sequence[str]], int]] = {
 
 
 def _environment() -> dict[str, str]:
-    """Our environment without what would lead Python or pip away from ``.venv``."""
+    """Our environment without what would lead Python or pip away from ``.venv``, or have every process
+    compile the sources anew."""
     strays = {"PYTHONHOME", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "VIRTUAL_ENV"}
+    strays |= {"PYTHONDONTWRITEBYTECODE"}
     return {**{k: v for k, v in os.environ.items() if k not in strays}, "PIP_USER": "0"}
 
 

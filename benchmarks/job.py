@@ -82,8 +82,10 @@ class Stage:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """That of every command: the load connector is found, and a state elsewhere is not."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SYNCLINE_")}
+    """That of every command: the load connector is found, a state elsewhere is not, and sources are compiled
+    once, as they are for whoever installs a package."""
+    strays = ("SYNCLINE_", "PYTHONDONTWRITEBYTECODE")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(strays)}
     return {**kept, "PYTHONPATH": str(LOAD), **more}
 
 

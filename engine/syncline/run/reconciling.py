@@ -103,6 +103,8 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
     rest for a person. Returns where to go on, None at the end."""
     ledger, match = scope.ledger, scope.module.match[rule]
     groups, last = ledger.key_groups(db, rule, after, BATCH)
+    if not groups:
+        return last
     agree = [scope.maps.by_name[name] for name in match.agree]
     asked, place = ledger.count_questions(db), str(match.place)
     was_unclear = asked.get("ambiguous", 0) + asked.get("taken", 0) > 0

@@ -53,8 +53,11 @@ def write_planned(scope: Scope) -> None:
     Raises what a session raises for a whole call, and RemoteUnavailable when batch after batch stays without
     an answer; what was not sent stays planned.
     """
+    planned = _count_planned(scope)
     for kind in _ORDER:
         for side in Side:
+            if not planned.get((side, kind)):
+                continue
             batch, unanswered = _batch_size(scope, side, kind), 0
             while True:
                 with scope.database.read() as db:
@@ -67,6 +70,12 @@ def write_planned(scope: Scope) -> None:
                     unanswered = 0 if answered else unanswered + 1
                     if unanswered >= patience(losses[places[0]]):
                         raise _no_answer(scope, side, unanswered)
+            planned = _count_planned(scope)  # what could not be done may have been planned in another way
+
+
+def _count_planned(scope: Scope) -> dict[tuple[int, str], int]:
+    with scope.database.read() as db:
+        return scope.ledger.count_operations(db, "planned")
 
 
 def _no_answer(scope: Scope, side: Side, calls: int) -> RemoteUnavailable:

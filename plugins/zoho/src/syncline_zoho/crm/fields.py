@@ -6,6 +6,7 @@ Types, lengths and the test of writability (``operation_type``) after Zoho CRM A
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from syncline.connect import Capabilities, Catalogue, Field, FieldType, Reference, RemoteModule
@@ -248,13 +249,17 @@ def standard_catalogue(custom: Mapping[str, Mapping[str, Any]] | None = None) ->
     """The standard fields that every organisation has, from the data files; no custom ones, and no choices:
     every organisation has its own currencies and may edit the options of any list. ``custom``: custom modules
     by API name, each with its ``label`` if it has one."""
-    known = load_modules()
-    for name, told in (custom or {}).items():
-        known[name] = load_custom(name, str((told or {}).get("label") or ""))
+    labels = {name: str((told or {}).get("label") or "") for name, told in (custom or {}).items()}
+    return _catalogue_with(tuple(labels.items()))
+
+
+@cache
+def _catalogue_with(custom: tuple[tuple[str, str], ...]) -> Catalogue:
+    known = load_modules() | {name: load_custom(name, label) for name, label in custom}
     raw_by_name = {
         name: [{k: v for k, v in raw.items() if k != "pick_list_values"} for raw in module.fields]
         for name, module in known.items()
     }
-    names = [*MODULES, *(custom or {})]
+    names = [*MODULES, *(name for name, _ in custom)]
     records = [make_module(name, raw_by_name[name], raw_by_name, head=known[name].head) for name in names]
     return Catalogue((*records, *LOOKUPS))
