@@ -268,8 +268,8 @@ _READ: dict[Any, Any] = {}
 
 @contextmanager
 def _reading_once() -> Iterator[None]:
-    """A spec that nobody has touched is read and checked once, not for every verb: it would be half of the
-    work of a test."""
+    """A spec is read and checked once, whichever test, folder or verb reads it again: it would be half of the
+    work. Only what is right is kept, since what is wrong is told with the name of its file."""
     from syncline.run.workspace import Workspace
 
     def once(name: str) -> cached_property[Any]:
@@ -279,17 +279,21 @@ def _reading_once() -> Iterator[None]:
             beside = sorted(each for each in workspace.file.parent.glob("*.*") if each.suffix in _OF_A_SPEC)
             key = (
                 name,
-                workspace.file,
+                workspace.file.name,
                 tuple(map(type, workspace.plugins.connectors.values())),
                 tuple(workspace.plugins.filters.values()),
-                tuple((each, each.read_bytes()) for each in beside if each.is_file()),
-                tuple(sorted(each for each in workspace.environ.items() if each[0].startswith(_SETTINGS))),
+                tuple((each.name, each.read_bytes()) for each in beside if each.is_file()),
+                tuple(sorted(each for each in workspace.environ if each.startswith(_SETTINGS))),
             )
-            if len(_READ) > 60:
-                _READ.clear()
-            if key not in _READ:
-                _READ[key] = make(workspace)
-            return _READ[key]
+            if key in _READ:
+                return _READ[key]
+            found = make(workspace)
+            loaded = found if name == "loaded" else workspace.loaded
+            if loaded.spec is not None:
+                if len(_READ) > 60:
+                    _READ.clear()
+                _READ[key] = found
+            return found
 
         made: cached_property[Any] = cached_property(read)
         made.__set_name__(Workspace, name)
