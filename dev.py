@@ -188,7 +188,8 @@ def prove(rest: Sequence[str]) -> int:
         rooms = []
     long = "--long" in rest
     os.environ["SYNCLINE_PROVE"] = "long" if long else "share"
-    return _become([PYTHON, "-m", "pytest", *rooms, *(word for word in rest if word != "--long")])
+    words = [*SIDE_BY_SIDE, *rooms, *(word for word in rest if word != "--long")]
+    return _become([PYTHON, "-m", "pytest", *words])
 
 
 def mutants(rest: Sequence[str]) -> int:

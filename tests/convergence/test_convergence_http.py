@@ -469,7 +469,7 @@ def test_every_history_converges_over_http(tally: Tally) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=effort(4, 400),
+            max_examples=effort(4, 120),
             stateful_step_count=effort(12, 20),
             deadline=None,
             report_multiple_bugs=False,
