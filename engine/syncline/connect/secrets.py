@@ -12,6 +12,7 @@ import logging
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 from syncline.printable import printable
@@ -45,7 +46,7 @@ class Secrets:
     def __init__(self) -> None:
         self._known: OrderedDict[str, None] = OrderedDict()
         self._lasting: dict[str, None] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._all: tuple[str, ...] | None = ()
         self._lock = threading.Lock()
 
     def register(self, *values: str | None, lasting: bool = False) -> None:
@@ -58,17 +59,17 @@ class Secrets:
                 for form in _forms(value):
                     if lasting and form not in self._lasting:
                         self._lasting[form] = None
-                        self._pattern = None
+                        self._all = None
                     if lasting or form in self._lasting:
                         continue
                     if form in self._known:
                         self._known.move_to_end(form)
                         continue
                     self._known[form] = None
-                    self._pattern = None
+                    self._all = None
             while len(self._known) > _MOST:
                 self._known.popitem(last=False)
-                self._pattern = None
+                self._all = None
 
     def redact(self, text: str) -> str:
         """The text with every known secret, and every value behind a secret's name, masked."""
@@ -80,12 +81,24 @@ class Secrets:
         """The text with every known secret masked: for JSON, which stays JSON, and for data, in which a
         field may well be called ``token``."""
         with self._lock:
-            if self._pattern is None and (self._known or self._lasting):
-                # The longest first: a secret that begins like another must not leave its tail behind.
-                longest_first = sorted([*self._known, *self._lasting], key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-            pattern = self._pattern
-        return text if pattern is None else pattern.sub(MASK, text)
+            if self._all is None:
+                self._all = (*self._lasting, *self._known)
+            known = self._all
+        # One by one: a pattern of all of them costs more to make, at each new token, than to do without.
+        found = [(at, at + len(secret)) for secret in known if secret in text for at in _places(secret, text)]
+        shown, end = [], 0
+        for start, stop in sorted(found):
+            if start >= end:
+                shown += [text[end:start], MASK]
+            end = max(end, stop)  # one that begins within another must not leave its tail behind
+        return "".join([*shown, text[end:]])
+
+
+def _places(secret: str, text: str) -> Iterator[int]:
+    at = text.find(secret)
+    while at >= 0:
+        yield at
+        at = text.find(secret, at + 1)
 
 
 def _forms(value: str) -> set[str]:

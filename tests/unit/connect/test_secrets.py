@@ -37,6 +37,13 @@ def test_a_registered_value_is_masked_wherever_it_stands_and_however_it_is_quote
     assert secrets.redact(text) == f"a {MASK} b {MASK} c {MASK} d short"
 
 
+def test_values_that_overlap_leave_nothing_of_each_other() -> None:
+    secrets = Secrets()
+    secrets.register("first-value-abc", "abc-second-value")
+    assert secrets.redact_values("a first-value-abc-second-value b") == f"a {MASK} b"
+    assert secrets.redact_values("first-value-abcfirst-value-abc") == MASK * 2
+
+
 def test_old_values_are_forgotten_before_they_fill_the_memory() -> None:
     secrets = Secrets()
     for n in range(5000):
