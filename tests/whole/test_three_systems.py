@@ -148,6 +148,36 @@ def test_an_invoice_is_one_truth_in_three_systems(stage: Stage) -> None:
     assert (told["Status"], booked["status"]) == ("Void", "void")
 
 
+def test_what_the_accountants_know_of_a_customer_that_is_a_vendor_reaches_sales(stage: Stage) -> None:
+    ledger = stage.systems["ledger"]
+    made = ledger.act("create", "Contacts", None, {"Name": "Both Ways"})
+    line = {"Description": "Rope", "Quantity": 1, "UnitAmount": 10, "AccountCode": "200"}
+    told = {
+        "Contact": {"ContactID": made["ContactID"]},
+        "Date": "2026-10-01",
+        "DueDate": "2099-01-01",
+        "LineAmountTypes": "Exclusive",
+        "Status": "AUTHORISED",
+    }
+    line |= {"ItemCode": "ROPE", "TaxType": "OUTPUT"}
+    sold = ledger.act("create", "Invoices", None, {**told, "InvoiceNumber": "T-2", "LineItems": [line]})
+    cost = {**line, "AccountCode": "310", "TaxType": "INPUT"}
+    ledger.act("create", "Bills", None, {**told, "InvoiceNumber": "TB-2", "LineItems": [cost]})
+    in_step(stage)
+    # Zoho Books takes a name once; in the CRM each has its own.
+    parties = [row for row in rows(stage, "books", "contacts") if "Both Ways" in row["contact_name"]]
+    assert sorted(row["contact_type"] for row in parties) == ["customer", "vendor"]
+    assert len({row["contact_name"] for row in parties}) == 2
+    assert len(rows(stage, "crm", "Accounts", Account_Name="Both Ways")) == 1
+    assert len(rows(stage, "crm", "Vendors", Vendor_Name="Both Ways")) == 1
+
+    ledger.act("pay", "Invoices", sold["InvoiceID"], {"Amount": 11, "Date": "2026-10-11"})
+    in_step(stage)
+    (told_of,) = rows(stage, "crm", "Invoices", Subject="T-2")
+    (booked,) = rows(stage, "books", "invoices", invoice_number="T-2")
+    assert (told_of["Status"], told_of["Amount_Due"], booked["status"]) == ("Paid", 0, "paid")
+
+
 @pytest.mark.skipif(not LONG, reason="some twenty passes")
 def test_others_who_never_agree_are_found_though_a_third_system_lies_between(stage: Stage) -> None:
     """A robot in the CRM and one in Xero: each answers what the other made us bring, through Zoho Books."""

@@ -30,7 +30,8 @@ CODES: Mapping[str, str] = {
     "missing-base": "The base that extends names does not exist or cannot be read.",
     "ambiguous-base": "Several installed distributions have a base of that name.",
     "extends-cycle": "A spec extends itself, directly or through its bases.",
-    "extends-too-deep": "The chain of bases is too long.",
+    "extends-too-deep": "There are too many bases.",
+    "base-clash": "Two bases of a spec mean different things by one name.",
     "nothing-to-remove": "A key has no value, or null removes what the base does not have.",
     # grammar
     "unknown-key": "A key that has no meaning in this place.",

@@ -1,25 +1,29 @@
 """A spec with the bases it extends, laid over one another.
 
-``extends`` names one base: a packaged one by name, or a file by a path relative to the file that says it.
-Maps are merged key by key, ``null`` removes what the base has, anything else replaces it. Each value keeps
-the place of the file that it came from. A base's own ``spec``, ``name`` and ``extends`` are its own and are
-not inherited.
+``extends`` names bases: packaged ones by name, or files by a path relative to the file that says it. Of
+several, each is laid over those before it; a base that more than one of them extends lies once, below them
+all. Maps are merged key by key, ``null`` removes what the base has, the macro files of ``transforms`` add up,
+anything else replaces it. Each value keeps the place of the file that it came from. A base's own ``spec``,
+``name`` and ``extends`` are its own and are not inherited.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from syncline.bundle import Kind, bundled
+from syncline.spec.extends import BaseLink, check_renamed, read_extends
 from syncline.spec.nearest import did_you_mean
 from syncline.spec.problems import Place, Problem, Severity
+from syncline.spec.renaming import Renaming, rename
 from syncline.spec.source import MAX_BYTES, Source, decode, read_tree, too_big
-from syncline.spec.tree import Entry, List, Map, Scalar
+from syncline.spec.tree import Entry, List, Map, Node, Scalar, find, plain_data
+from syncline.spec.tree import Path as TreePath
 
 MAX_LAYERS = 10
 _OWN_KEYS = ("spec", "name", "extends")
@@ -87,45 +91,185 @@ class Bases:
         return [bundled(kind), *(bundle / kind for bundle in self.bundles)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """A document under the names that it has in the spec. ``below``: its bases, theirs included; ``asked``:
+    where it is asked for."""
+
+    document: _Document
+    tree: Map
+    names: tuple[Renaming, ...]
+    below: frozenset[int]
+    asked: Place
+
+    def systems(self, outer: int) -> list[str]:
+        """The systems that it names, as they are called before the last ``outer`` renamings."""
+        node = find(self.document.tree, ("systems",)) if self.document.tree is not None else None
+        found = list(node.entries) if isinstance(node, Map) else []
+        for names in self.names[: len(self.names) - outer]:
+            found = [names.system(each) for each in found]
+        return found
+
+
 def read_layers(path: Path | str, bases: Bases) -> Layered:
     """The spec at ``path`` merged with all it extends; never raises for what a file holds."""
-    document = _read(Path(path), str(path))  # not remembered: it may have changed when it is asked for again
-    sources: dict[str, Source] = {}
-    folders: dict[str, Path | None] = {}
-    problems: list[Problem] = []
-    chain: list[_Document] = []
-    while True:
-        chain.append(document)
-        problems += document.problems
-        if document.source is not None:
-            sources[document.source.file] = document.source
-            folders[document.source.file] = document.at.parent if isinstance(document.at, Path) else None
-        if document.tree is None:
-            return Layered(None, tuple(problems), sources, folders)
-        link = document.tree.entries.get("extends")
-        if link is None or (isinstance(link.node, Scalar) and link.node.value is None):
-            break
-        found = _base(document, link, chain, bases)
-        if isinstance(found, Problem):
-            return Layered(None, (*problems, found), sources, folders)
-        document = found
-    merged = Map(chain[-1].tree.place) if chain[-1].tree else None
-    for layer in reversed(chain):
-        if layer.tree is None or merged is None:
-            continue
-        own = layer is chain[0]
-        if not own:
+    stack = _Stack(bases)
+    # Not remembered: it may have changed when it is asked for again.
+    whole = stack.lay(_read(Path(path), str(path)), (), (), Place(str(path), 1, 1)) is not None
+    problems = stack.problems
+    clashes = _clashes(stack.layers) if whole else []
+    if not whole or clashes:
+        return Layered(None, (*problems, *clashes), stack.sources, stack.folders)
+    own = stack.layers[-1]
+    merged = Map(stack.layers[0].tree.place)
+    for layer in stack.layers:
+        if layer is not own:
             problems += _check_version(layer.tree)
-        overlay = layer.tree if own else _without_own_keys(layer.tree)
-        merged = merge(merged, overlay, problems, inherits=layer is not chain[-1])
-    if merged is not None:
-        entries = {key: entry for key, entry in merged.entries.items() if key != "extends"}
-        # The order of the top is the asking file's to choose: it names the spec.
-        first: dict[str, Entry] = {key: entries.pop(key) for key in ("spec", "name") if key in entries}
-        merged = Map(
-            chain[0].tree.place if chain[0].tree else merged.place, {**first, **entries}, merged.size
+        overlay = layer.tree if layer is own else _without_own_keys(layer.tree)
+        merged = merge(merged, _adding_up(merged, overlay), problems, inherits=layer is not stack.layers[0])
+    entries = {key: entry for key, entry in merged.entries.items() if key != "extends"}
+    # The order of the top is the asking file's to choose: it names the spec.
+    first: dict[str, Entry] = {key: entries.pop(key) for key in ("spec", "name") if key in entries}
+    merged = Map(own.tree.place, {**first, **entries}, merged.size)
+    return Layered(merged, tuple(problems), stack.sources, stack.folders)
+
+
+@dataclass(slots=True)
+class _Stack:
+    """The layers found so far, the lowest first; those still being read are in ``begun`` alone."""
+
+    bases: Bases
+    layers: list[_Layer] = field(default_factory=list)
+    begun: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    folders: dict[str, Path | None] = field(default_factory=dict)
+
+    def lay(
+        self, document: _Document, names: tuple[Renaming, ...], above: tuple[_Document, ...], asked: Place
+    ) -> frozenset[int] | None:
+        """Lays a document upon all it extends: the numbers of these layers, its own included. ``None``: one
+        of them cannot be read, and ``problems`` has why."""
+        for number, layer in enumerate(self.layers):
+            if (layer.document.identity, layer.names) == (document.identity, names):
+                return layer.below | {number}
+        if self.begun >= MAX_LAYERS:
+            self.problems.append(
+                Problem(
+                    place=asked,
+                    code="extends-too-deep",
+                    message=f"a spec has at most {MAX_LAYERS} layers, itself included",
+                    suggestion="merge some of the bases into one",
+                )
+            )
+            return None
+        self.begun += 1
+        source = document.source
+        if source is None or source.file not in self.sources:
+            self.problems += document.problems
+        if source is not None:
+            self.sources[source.file] = source
+            self.folders[source.file] = document.at.parent if isinstance(document.at, Path) else None
+        if document.tree is None:
+            return None
+        chain = (*above, document)
+        below: frozenset[int] = frozenset()
+        for link in read_extends(document.tree.entries.get("extends")):
+            laid = self._lay_base(link, chain, names)
+            if laid is None:
+                return None
+            below |= laid
+        tree = document.tree
+        for each in names:
+            tree = rename(tree, each)
+        self.layers.append(_Layer(document, tree, names, below, asked))
+        return below | {len(self.layers) - 1}
+
+    def _lay_base(
+        self, link: BaseLink | Problem, chain: tuple[_Document, ...], names: tuple[Renaming, ...]
+    ) -> frozenset[int] | None:
+        found = link if isinstance(link, Problem) else _base(link, chain, self.bases)
+        if isinstance(found, Problem):
+            self.problems.append(found)
+        if isinstance(found, Problem) or isinstance(link, Problem):
+            return None
+        under = (link.names, *names) if link.names != Renaming() else names
+        laid = self.lay(found, under, chain, link.place)
+        if laid is not None:
+            systems = {
+                system: None for number in sorted(laid) for system in self.layers[number].systems(len(under))
+            }
+            self.problems += check_renamed(link, list(systems))
+        return laid
+
+
+def _clashes(layers: Sequence[_Layer]) -> list[Problem]:
+    """The bases that mean different things by one name, though neither extends the other: laid over one
+    another they would be something that nobody wrote."""
+    clashes: dict[Place, list[str]] = {}
+    said: dict[TreePath, tuple[int, Entry]] = {}
+    for number, layer in enumerate(layers):
+        for path, entry in _identities(layer.tree):
+            before = said.get(path)
+            said[path] = (number, entry)
+            if before is None or before[0] in layer.below:
+                continue
+            if plain_data(before[1].node) != plain_data(entry.node):
+                there, here = (f"{_said(each.node)} ({each.key_place})" for each in (before[1], entry))
+                what = f"{' '.join(map(str, path))} is {there} and {here}"
+                clashes.setdefault(layer.asked, []).append(what)
+    return [
+        Problem(
+            place=place,
+            code="base-clash",
+            message=f"two bases mean different things by one name: {found[0]}"
+            + (f"; and {len(found) - 1} more" if len(found) > 1 else ""),
+            suggestion="give what one of them has other names:"
+            " {base: NAME, systems: {books: billing}, prefix: billing_}",
         )
-    return Layered(merged, tuple(problems), sources, folders)
+        for place, found in clashes.items()
+    ]
+
+
+def _identities(tree: Map) -> Iterator[tuple[TreePath, Entry]]:
+    """What makes a system, a module or a row of a table the one that it is."""
+    for top, wanted in (("systems", "connector"), ("modules", "between")):
+        for name, thing in _entries(tree.entries.get(top)):
+            for option, entry in _entries(thing):
+                if option == wanted:
+                    yield (top, name, option), entry
+    for name, table in _entries(tree.entries.get("tables")):
+        rows = table.node.entries.get("rows") if isinstance(table.node, Map) else None
+        for row, columns in _entries(rows):
+            for column, entry in _entries(columns):
+                yield ("tables", name, "rows", row, column), entry
+
+
+def _said(node: Node) -> str:
+    if isinstance(node, Map):
+        return "{" + ", ".join(f"{key}: {_said(entry.node)}" for key, entry in node.entries.items()) + "}"
+    return node.raw or str(node.value) if isinstance(node, Scalar) else "a list"
+
+
+def _entries(entry: Entry | None) -> Iterable[tuple[str, Entry]]:
+    return entry.node.entries.items() if entry is not None and isinstance(entry.node, Map) else ()
+
+
+def _adding_up(base: Map, overlay: Map) -> Map:
+    """The overlay with the base's macro files before its own: a base that is there needs its own ones."""
+    old, new = base.entries.get("transforms"), overlay.entries.get("transforms")
+    if old is None or new is None or not isinstance(old.node, List) or not isinstance(new.node, List):
+        return overlay
+    held = {_macro_file(item) for item in old.node.items}
+    items = (*old.node.items, *(item for item in new.node.items if _macro_file(item) not in held))
+    both = List(new.node.place, items, new.node.size + old.node.size)
+    return Map(overlay.place, {**overlay.entries, "transforms": Entry(new.key_place, both)}, overlay.size)
+
+
+def _macro_file(item: Node) -> tuple[object, str]:
+    """What a name of ``transforms`` means: a path is relative to the file that says it."""
+    value = item.value if isinstance(item, Scalar) else None
+    return value, item.place.file if isinstance(value, str) and "/" in value else ""
 
 
 def merge(base: Map, overlay: Map, problems: list[Problem] | None = None, *, inherits: bool = True) -> Map:
@@ -188,22 +332,12 @@ def _check_version(tree: Map) -> list[Problem]:
     ]
 
 
-def _base(document: _Document, link: Entry, chain: Sequence[_Document], bases: Bases) -> _Document | Problem:
-    """The file that an ``extends`` means, or why there is none."""
-    node = link.node
-    if not isinstance(node, Scalar) or not isinstance(node.value, str) or not node.value:
-        kind = "a list" if isinstance(node, List) else "a map" if isinstance(node, Map) else node.raw
-        return Problem(
-            place=link.key_place if isinstance(node, Map) else node.place,
-            code="wrong-type",
-            message=f"extends takes the name of one base or a path to its file, not {kind}",
-            suggestion="extends: ./base.yaml",
-        )
-    name = node.value
+def _base(link: BaseLink, chain: Sequence[_Document], bases: Bases) -> _Document | Problem:
+    """The file that a link means, or why there is none."""
     found = (
-        _by_path(document, node, name)
-        if "/" in name or name.endswith(_ENDINGS)
-        else _by_name(node, name, bases)
+        _by_path(chain[-1], link.base, link.name)
+        if "/" in link.name or link.name.endswith(_ENDINGS)
+        else _by_name(link.base, link.name, bases)
     )
     if isinstance(found, Problem):
         return found
@@ -212,22 +346,15 @@ def _base(document: _Document, link: Entry, chain: Sequence[_Document], bases: B
     if base.identity in [layer.identity for layer in chain]:
         steps = [_name(layer) for layer in chain] + [file]
         return Problem(
-            place=node.place,
+            place=link.place,
             code="extends-cycle",
             message=f"a spec cannot extend itself: {' -> '.join(steps)}",
             suggestion="delete one of these extends",
         )
-    if len(chain) >= MAX_LAYERS:
-        return Problem(
-            place=node.place,
-            code="extends-too-deep",
-            message=f"a spec has at most {MAX_LAYERS} layers, itself included",
-            suggestion="merge some of the bases into one",
-        )
     told = base.problems[0] if base.problems else None
     if told is not None and told.code == "cannot-read":  # told where the file is asked for
         return Problem(
-            place=node.place, code="missing-base", message=told.message, suggestion=told.suggestion
+            place=link.place, code="missing-base", message=told.message, suggestion=told.suggestion
         )
     return base
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from syncline.spec.layers import MAX_LAYERS, Bases, Layered, merge, read_layers
 from syncline.spec.problems import Place
-from syncline.spec.tree import Entry, List, Map, Node, Scalar, plain_data, value_place
+from syncline.spec.tree import Entry, List, Map, Node, Scalar, find, plain_data, value_place
 
 PLACE = Place("f.yaml", 1, 1)
 
@@ -175,9 +175,15 @@ def test_a_base_of_another_version_is_told_in_the_base(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("extends", "code"),
     [
-        pytest.param("[./a.yaml, ./b.yaml]", "wrong-type", id="a-list"),
+        pytest.param("[]", "wrong-type", id="an-empty-list"),
+        pytest.param("[[./a.yaml]]", "wrong-type", id="a-list-in-a-list"),
+        pytest.param("[./nothing.yaml, 5]", "missing-base", id="a-list-of-what-is-not-there"),
         pytest.param("5", "wrong-type", id="a-number"),
-        pytest.param("{name: x}", "wrong-type", id="a-map"),
+        pytest.param("{name: x}", "unknown-key", id="a-map-with-another-key"),
+        pytest.param("{prefix: x_}", "wrong-type", id="a-map-without-a-base"),
+        pytest.param("{base: shop, prefix: X_}", "wrong-type", id="a-prefix-that-is-no-name"),
+        pytest.param("{base: shop, systems: [crm]}", "wrong-type", id="systems-that-are-no-map"),
+        pytest.param("{base: shop, systems: {crm: 5}}", "wrong-type", id="a-system-that-is-no-text"),
         pytest.param("./folder", "missing-base", id="a-folder"),
         pytest.param("./nothing.yaml", "missing-base", id="no-file"),
         pytest.param("../../../../../../../../../../dev/null/", "missing-base", id="a-device"),
@@ -200,6 +206,250 @@ def test_a_base_is_read_once_for_many_specs(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").touch()
     second = read_layers(tmp_path / "c1.yaml", bases)
     assert data(first)["a"] == data(second)["a"] == 1
+
+
+# --- several bases --------------------------------------------------------------------------------------
+
+
+def test_of_several_bases_the_later_one_wins_and_the_spec_over_all(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        one="spec: 1\nname: one\nfields: {a: 1, b: 1, c: 1}\n",
+        two="spec: 1\nname: two\nfields: {b: 2, c: 2, d: 2}\n",
+        acme="spec: 1\nname: acme\nextends: [./one.yaml, ./two.yaml]\nfields: {c: 3}\n",
+    )
+    layered = read_layers(tmp_path / "acme.yaml", Bases())
+    assert layered.problems == ()
+    assert data(layered) == {"spec": 1, "name": "acme", "fields": {"a": 1, "b": 2, "c": 3, "d": 2}}
+    assert [Path(file).name for file in layered.sources] == ["acme.yaml", "one.yaml", "two.yaml"]
+
+
+def test_a_base_that_two_bases_extend_lies_below_both(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        root="spec: 1\nfields: {a: 0, b: 0}\n",
+        one="spec: 1\nextends: ./root.yaml\nfields: {a: 1}\n",
+        two="spec: 1\nextends: ./root.yaml\nfields: {b: 2}\n",
+        acme="spec: 1\nname: acme\nextends: [./one.yaml, ./two.yaml]\n",
+    )
+    assert data(read_layers(tmp_path / "acme.yaml", Bases()))["fields"] == {"a": 1, "b": 2}
+
+
+def test_the_macro_files_of_all_layers_add_up(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        one="spec: 1\ntransforms: [money, ./own.j2]\n",
+        two="spec: 1\ntransforms: [money, rates]\n",
+        acme="spec: 1\nname: acme\nextends: [./one.yaml, ./two.yaml]\ntransforms: [dates]\n",
+    )
+    layered = read_layers(tmp_path / "acme.yaml", Bases())
+    assert data(layered)["transforms"] == ["money", "./own.j2", "rates", "dates"]
+
+
+def test_a_base_goes_by_other_names_wherever_it_names_something(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        base="""
+            spec: 1
+            systems: {billing: {connector: x}, ledger: {connector: y}}
+            conflicts: {prefer: ledger}
+            tables:
+              tax: {fields: {billing: items.tax, ledger: Items.Tax}, rows: {gst: {billing: GST, rate: 10}}}
+            modules:
+              parts: {between: {billing: items, ledger: Items}, owner: billing, yields_to: goods}
+              goods:
+                between: {billing: items, ledger: Items}
+                direction: billing -> ledger
+                items: {billing: {key: [billing]}}
+                where: {billing: "{{ record.billing | table('tax', 'billing', 'rate') }}"}
+                match:
+                  - {billing: sku, ledger: Code, agree: [billing]}
+                  - likely: {evidence: {billing: 1}, block: [{billing: sku, ledger: Code}]}
+                fields:
+                  billing: {billing: tax, ledger: Tax, values: tax, conflicts: {prefer: billing}}
+                  lines:
+                    billing: lines
+                    ledger: Lines
+                    each:
+                      item: {billing: item, ledger: Item, ref: parts, otherwise: {billing: MISC}}
+                      rate: {ledger: Rate, to: {ledger: "{{ value | table('tax', 'billing', 'rate') }}"}}
+                  code:
+                    billing: code
+                    ledger: Code
+                    values: [{billing: a, ledger: b}]
+                    taken: {billing: "1"}
+                deletes: {billing: void}
+                reconcile:
+                  date: day
+                  total: sum
+                  void: {billing: "{{ record.x | table('tax', 'rate', 'billing') }}"}
+                limits: {deletes: none}
+        """,
+        acme="""
+            spec: 1
+            name: acme
+            extends: {base: ./base.yaml, systems: {billing: books}, prefix: two_}
+        """,
+    )
+    layered = read_layers(tmp_path / "acme.yaml", Bases())
+    assert layered.problems == ()
+    assert data(layered) == {
+        "spec": 1,
+        "name": "acme",
+        "systems": {"books": {"connector": "x"}, "ledger": {"connector": "y"}},
+        "conflicts": {"prefer": "ledger"},
+        "tables": {
+            "two_tax": {
+                "fields": {"books": "items.tax", "ledger": "Items.Tax"},
+                "rows": {"gst": {"books": "GST", "rate": 10}},
+            }
+        },
+        "modules": {
+            "two_parts": {
+                "between": {"books": "items", "ledger": "Items"},
+                "owner": "books",
+                "yields_to": "two_goods",
+            },
+            "two_goods": {
+                "between": {"books": "items", "ledger": "Items"},
+                "direction": "books -> ledger",
+                "items": {"books": {"key": ["billing"]}},
+                "where": {"books": "{{ record.billing | table('two_tax', 'books', 'rate') }}"},
+                "match": [
+                    {"books": "sku", "ledger": "Code", "agree": ["billing"]},
+                    {"likely": {"evidence": {"billing": 1}, "block": [{"books": "sku", "ledger": "Code"}]}},
+                ],
+                "fields": {
+                    "billing": {
+                        "books": "tax",
+                        "ledger": "Tax",
+                        "values": "two_tax",
+                        "conflicts": {"prefer": "books"},
+                    },
+                    "lines": {
+                        "books": "lines",
+                        "ledger": "Lines",
+                        "each": {
+                            "item": {
+                                "books": "item",
+                                "ledger": "Item",
+                                "ref": "two_parts",
+                                "otherwise": {"books": "MISC"},
+                            },
+                            "rate": {
+                                "ledger": "Rate",
+                                "to": {"ledger": "{{ value | table('two_tax', 'books', 'rate') }}"},
+                            },
+                        },
+                    },
+                    "code": {
+                        "books": "code",
+                        "ledger": "Code",
+                        "values": [{"books": "a", "ledger": "b"}],
+                        "taken": {"books": "1"},
+                    },
+                },
+                "deletes": {"books": "void"},
+                "reconcile": {
+                    "date": "day",
+                    "total": "sum",
+                    "void": {"books": "{{ record.x | table('two_tax', 'rate', 'books') }}"},
+                },
+                "limits": {"deletes": "none"},
+            },
+        },
+    }
+
+
+def test_what_stands_behind_a_new_name_keeps_its_place(tmp_path: Path) -> None:
+    text = "{{ value | table('tax', 'billing', 'rate') + nosuch }}"
+    write(
+        tmp_path,
+        base=f'spec: 1\nmodules:\n  a:\n    where: {{crm: "{text}"}}\n',
+        acme="spec: 1\nname: acme\nextends: {base: ./base.yaml, systems: {}, prefix: much_longer_}\n",
+    )
+    layered = read_layers(tmp_path / "acme.yaml", Bases())
+    assert layered.tree is not None
+    found = find(layered.tree, ("modules", "much_longer_a", "where", "crm"))
+    assert isinstance(found, Scalar)
+    assert isinstance(found.value, str)
+    for word in ("value", "much_longer_tax", "billing", "nosuch"):
+        line = (tmp_path / "base.yaml").read_text("utf-8").splitlines()[3]
+        column = line.index(word.removeprefix("much_longer_")) + 1
+        assert found.at(found.value.index(word)) == Place(f"{tmp_path}/base.yaml", 4, column), word
+
+
+def test_a_base_may_lie_under_a_spec_twice_by_two_names(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        root="spec: 1\nsystems: {crm: {connector: x}}\n",
+        base="spec: 1\nextends: ./root.yaml\nmodules: {a: {between: {crm: A}}}\n",
+        acme="""
+            spec: 1
+            name: acme
+            extends:
+              - {base: ./base.yaml, systems: {crm: north}, prefix: north_}
+              - {base: ./base.yaml, systems: {crm: south}, prefix: south_}
+        """,
+    )
+    layered = read_layers(tmp_path / "acme.yaml", Bases())
+    assert layered.problems == ()
+    assert data(layered)["systems"] == {"north": {"connector": "x"}, "south": {"connector": "x"}}
+    assert list(data(layered)["modules"]) == ["north_a", "south_a"]
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "named"),
+    [
+        pytest.param(
+            "systems: {books: {connector: x}}",
+            "systems: {books: {connector: y}}",
+            "systems books connector",
+            id="a-system-of-two-connectors",
+        ),
+        pytest.param(
+            "modules: {a: {between: {crm: A, books: B}}}",
+            "modules: {a: {between: {crm: A, books: C}}}",
+            "modules a between",
+            id="a-module-of-other-ends",
+        ),
+        pytest.param(
+            "tables: {t: {rows: {r: {crm: 1}}}}",
+            "tables: {t: {rows: {r: {crm: 2}}}}",
+            "tables t rows r crm",
+            id="a-row-of-other-values",
+        ),
+    ],
+)
+def test_bases_that_mean_different_things_by_one_name_are_told(
+    one: str, two: str, named: str, tmp_path: Path
+) -> None:
+    acme = "spec: 1\nname: acme\nextends:\n  - ./one.yaml\n  - ./two.yaml\n"
+    write(tmp_path, one=f"spec: 1\n{one}\n", two=f"spec: 1\n{two}\n", acme=acme)
+    layered = read_layers(tmp_path / "acme.yaml", Bases())
+    assert told(layered) == ["acme.yaml:5:5 base-clash"]
+    assert named in layered.problems[0].message
+    # Which of two bases extends the other says what is meant.
+    write(tmp_path, two=f"spec: 1\nextends: ./one.yaml\n{two}\n")
+    assert read_layers(tmp_path / "acme.yaml", Bases()).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("systems", "suggestion"),
+    [
+        pytest.param("{boks: books}", "did you mean books?", id="one-that-is-not-there"),
+        pytest.param("{books: crm}", "give each a name of its own", id="two-of-one-name"),
+    ],
+)
+def test_a_name_that_a_system_cannot_have_is_told(systems: str, suggestion: str, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        base="spec: 1\nsystems: {crm: {connector: x}, books: {connector: y}}\n",
+        acme=f"spec: 1\nname: acme\nextends: {{base: ./base.yaml, systems: {systems}}}\n",
+    )
+    layered = read_layers(tmp_path / "acme.yaml", Bases())
+    assert [p.code for p in layered.problems] == ["unknown-system"]
+    assert layered.problems[0].suggestion == suggestion
 
 
 # --- merging, as laws --------------------------------------------------------------------------------
