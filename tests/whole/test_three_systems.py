@@ -118,6 +118,8 @@ def test_an_invoice_is_one_truth_in_three_systems(stage: Stage) -> None:
     product = stage.systems["crm"].act(
         "create", "Products", None, {"Product_Name": "Rope", "Product_Code": "ROPE", "Unit_Price": 5}
     )
+    misc = {"Product_Name": "Anything else", "Product_Code": "MISC"}
+    stage.systems["crm"].act("create", "Products", None, misc)
     line = {"Product_Name": {"id": product["id"]}, "Quantity": 2, "List_Price": 50}
     values = {"Account_Name": {"id": account["id"]}, "Invoice_Date": "2026-10-01", "Due_Date": "2099-01-01"}
     made = stage.systems["crm"].act(
@@ -151,7 +153,9 @@ def test_an_invoice_is_one_truth_in_three_systems(stage: Stage) -> None:
 def test_what_the_accountants_know_of_a_customer_that_is_a_vendor_reaches_sales(stage: Stage) -> None:
     ledger = stage.systems["ledger"]
     made = ledger.act("create", "Contacts", None, {"Name": "Both Ways"})
-    line = {"Description": "Rope", "Quantity": 1, "UnitAmount": 10, "AccountCode": "200"}
+    free = {"Description": "By the hour", "Quantity": 1, "UnitAmount": 5}
+    free |= {"AccountCode": "200", "TaxType": "OUTPUT"}
+    line = {**free, "Description": "Rope", "UnitAmount": 10, "ItemCode": "ROPE"}
     told = {
         "Contact": {"ContactID": made["ContactID"]},
         "Date": "2026-10-01",
@@ -159,8 +163,7 @@ def test_what_the_accountants_know_of_a_customer_that_is_a_vendor_reaches_sales(
         "LineAmountTypes": "Exclusive",
         "Status": "AUTHORISED",
     }
-    line |= {"ItemCode": "ROPE", "TaxType": "OUTPUT"}
-    sold = ledger.act("create", "Invoices", None, {**told, "InvoiceNumber": "T-2", "LineItems": [line]})
+    sold = ledger.act("create", "Invoices", None, {**told, "InvoiceNumber": "T-2", "LineItems": [line, free]})
     cost = {**line, "AccountCode": "310", "TaxType": "INPUT"}
     ledger.act("create", "Bills", None, {**told, "InvoiceNumber": "TB-2", "LineItems": [cost]})
     in_step(stage)
@@ -171,11 +174,15 @@ def test_what_the_accountants_know_of_a_customer_that_is_a_vendor_reaches_sales(
     assert len(rows(stage, "crm", "Accounts", Account_Name="Both Ways")) == 1
     assert len(rows(stage, "crm", "Vendors", Vendor_Name="Both Ways")) == 1
 
-    ledger.act("pay", "Invoices", sold["InvoiceID"], {"Amount": 11, "Date": "2026-10-11"})
+    ledger.act("pay", "Invoices", sold["InvoiceID"], {"Amount": 16.5, "Date": "2026-10-11"})
     in_step(stage)
     (told_of,) = rows(stage, "crm", "Invoices", Subject="T-2")
     (booked,) = rows(stage, "books", "invoices", invoice_number="T-2")
     assert (told_of["Status"], told_of["Amount_Due"], booked["status"]) == ("Paid", 0, "paid")
+    # A line without an item in the two ledgers has the product MISC in the CRM.
+    assert [bool(each["item_id"]) for each in booked["line_items"]] == [True, False]
+    products = [each["Product_Name"]["name"] for each in told_of["Invoiced_Items"]]
+    assert products == ["Rope", "Anything else"]
 
 
 @pytest.mark.skipif(not LONG, reason="some twenty passes")

@@ -132,6 +132,46 @@ def test_an_invoice_of_the_crm_is_sent_paid_and_told_of_and_another_one_voided(s
     assert payment["Amount"] == told["Books_Total"]
 
 
+def test_a_line_without_an_item_has_the_product_misc_in_the_crm_whatever_its_id(stage: Stage) -> None:
+    contact = one(stage.books.records("contacts"), contact_name="Whole Foods Cooperative")
+    free = {"description": "By the hour", "rate": 80, "quantity": 3}
+    told = {"customer_id": contact["contact_id"], "date": "2026-10-02", "line_items": [free]}
+    told |= {"invoice_number": "W-3", "due_date": "2099-01-01"}
+    booked = stage.books.act("create", "invoices", None, told)
+    stage.sync(code=None)
+    assert not [row for row in stage.crm.records("Invoices") if row["Subject"] == "W-3"]
+    told_why = stage.run("explain", "invoices", booked["invoice_id"]).out
+    assert "waits for products MISC, which has no counterpart yet" in told_why
+    misc = {"Product_Name": "Anything else", "Product_Code": "MISC"}
+    made = stage.crm.act("create", "Products", None, misc)
+    stage.sync(code=None)  # MISC is in both systems, and the next pass has whom to name
+    in_step(stage)
+
+    def lines() -> tuple[dict[str, Any], dict[str, Any]]:
+        (here,) = one(stage.crm.records("Invoices"), Subject="W-3")["Invoiced_Items"]
+        (there,) = one(stage.books.records("invoices"), invoice_number="W-3")["line_items"]
+        return here, there
+
+    here, there = lines()
+    assert (here["Product_Name"]["id"], here["Description"], here["List_Price"]) == (
+        made["id"],
+        "By the hour",
+        80,
+    )
+    assert not there["item_id"]
+    # An edit of either end is that edit at the other, and the line is still nobody's item.
+    edited = {**free, "line_item_id": there["line_item_id"], "quantity": 4}
+    stage.books.act("update", "invoices", booked["invoice_id"], {"line_items": [edited]})
+    in_step(stage)
+    assert lines()[0]["Quantity"] == 4
+    invoice = one(stage.crm.records("Invoices"), Subject="W-3")
+    changed = {"id": here["id"], "Product_Name": {"id": made["id"]}, "Quantity": 5, "List_Price": 80}
+    stage.crm.act("update", "Invoices", invoice["id"], {"Invoiced_Items": [changed]})
+    in_step(stage)
+    there = lines()[1]
+    assert (there["quantity"], there["item_id"], there["description"]) == (5, "", "By the hour")
+
+
 def test_an_order_to_a_vendor_is_made_in_the_crm_and_put_off_in_the_books(stage: Stage) -> None:
     vendor = stage.crm.act("create", "Vendors", None, {"Vendor_Name": "Paper Mill"})
     product = next(row for row in stage.crm.records("Products") if row["Product_Code"])

@@ -120,7 +120,7 @@ class EndMap:
 @dataclass(frozen=True, slots=True)
 class MapEntry:
     """One field map, compiled: ``ends[side]``; ``flows[side]`` when values flow *to* that side.
-    ``stand_ins``: by side, the identity of the record that stands for none there."""
+    ``stand_ins``: by side, the identity of the record that stands for none there, or its natural key."""
 
     map: FieldMap
     ends: tuple[EndMap, EndMap]

@@ -12,7 +12,8 @@ from syncline.reconcile.merge import Pending, Unlinked
 from syncline.run.scope import Scope
 from syncline.store.ledger import Link, Operation, Staged
 
-_Key = tuple[str, int, str, str]  # module, side in that module, "id" or "key", identity
+_ID, _KEY = "id", "key"
+_Key = tuple[str, int, str, str]  # module, side in that module, by id or by (natural) key, identity
 
 
 class References:
@@ -43,19 +44,20 @@ class References:
         return self._one(entry, source, out) if entry.map.ref is not None else out
 
     def _one(self, entry: MapEntry, source: Side, identity: Any) -> Any:
-        identity = entry.stand_ins[source] if identity is None else identity
-        if identity is None:
+        keys = self._keys(entry, source, identity)
+        if keys is None:
             return None
-        key = self._key(entry, source, identity)
-        link = self._links.get(key) if key else None
+        link = next((self._links[key] for key in keys if key in self._links), None)
         if link is None:
-            if key is not None and key[2] == "id":
-                self.unlinked.add((key[0], key[1], key[3]))
-            return Unlinked(entry.map.ref or "", str(identity))
+            told = entry.stand_ins[source] if identity is None else identity
+            if identity is not None:
+                self.unlinked |= {(module, side, record) for module, side, by, record in keys if by == _ID}
+            return Unlinked(entry.map.ref or "", str(told))
         side = self._side(entry, source.other)
-        by_key = _by(entry, source.other) == "key"
-        found = (link.keys if by_key else link.ids)[side]
-        if found is not None and found == entry.stand_ins[source.other]:
+        by = _by(entry, source.other)
+        found = (link.keys if by == _KEY else link.ids)[side]
+        stand_in = entry.stand_ins[source.other]
+        if stand_in is not None and stand_in in {found, link.keys[side]}:
             return None
         return found if found is not None else Pending(link.id)
 
@@ -66,15 +68,21 @@ class References:
             source = Side(row.side)
             for entry in entries:
                 for sub, identity in _identities(entry, source, row.out.get(entry.name)):
-                    key = self._key(sub, source, identity)
-                    if key is not None:
-                        wanted.add(key)
+                    wanted.update(self._keys(sub, source, identity) or ())
         return wanted
 
-    def _key(self, entry: MapEntry, source: Side, identity: Any) -> _Key | None:
-        if entry.map.ref is None or entry.map.ref not in self._scope.scopes:
+    def _keys(self, entry: MapEntry, source: Side, identity: Any) -> list[_Key] | None:
+        """Under what the link is found of the record that is referred to, the first that there is; ``None``:
+        nothing is referred to. What stands for none is named by whatever a person knows of it: what refers to
+        it, or its natural key."""
+        by = [_by(entry, source)]
+        if identity is None:
+            identity, by = entry.stand_ins[source], list(dict.fromkeys([*by, _KEY]))
+        if identity is None:
             return None
-        return (entry.map.ref, self._side(entry, source), _by(entry, source), str(identity))
+        if entry.map.ref is None or entry.map.ref not in self._scope.scopes:
+            return []
+        return [(entry.map.ref, self._side(entry, source), each, str(identity)) for each in by]
 
     def _side(self, entry: MapEntry, side: Side) -> Side:
         """The side, in the referred module, of the system that is on ``side`` here."""
@@ -86,7 +94,7 @@ class References:
             groups.setdefault((module, side, by), []).append(identity)
         for (module, side, by), identities in groups.items():
             ledger = self._scope.scopes[module].ledger
-            find = ledger.links_by_key if by == "key" else ledger.links_of
+            find = ledger.links_by_key if by == _KEY else ledger.links_of
             for identity, link in find(db, side, identities).items():
                 self._links[module, side, by, identity] = link
 
@@ -125,7 +133,7 @@ def resolve_marks(scope: Scope, entry: MapEntry, side: Side, value: Any, links: 
     if isinstance(value, dict) and "$link" in value:
         link = links[int(value["$link"])]
         there = scope.scopes[entry.map.ref or ""].side_of(scope.ends[side].system)
-        found = (link.keys if _by(entry, side) == "key" else link.ids)[there]
+        found = (link.keys if _by(entry, side) == _KEY else link.ids)[there]
         if found is None:
             raise KeyError(link.id)
         return found
@@ -147,15 +155,13 @@ def refers(entry: MapEntry) -> bool:
 
 
 def _identities(entry: MapEntry, source: Side, out: Any) -> Iterable[tuple[MapEntry, Any]]:
-    """What a value refers to, by the map that says so; where it is none, what stands for none."""
+    """What a value refers to, none included, by the map that says so."""
     for sub in entry.ends[source].items if entry.is_list else (entry,):
         if sub.map.ref is not None:
             for identity in [item.get(sub.name) for item in out or ()] if entry.is_list else [out]:
-                identity = sub.stand_ins[source] if identity is None else identity
-                if identity is not None:
-                    yield sub, identity
+                yield sub, identity
 
 
 def _by(entry: MapEntry, side: Side) -> str:
     field = entry.ends[side].field
-    return field.reference.by if field is not None and field.reference is not None else "id"
+    return field.reference.by if field is not None and field.reference is not None else _ID

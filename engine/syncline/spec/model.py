@@ -203,16 +203,16 @@ class LikelyRule:
 class FieldMap:
     """The named correspondence of one value across the two ends.
 
-    ``left``, ``right``: paths, ``None`` for the end a computed map does not store at. ``to``: transforms,
-    by the *target* system's name. ``ref``: the module whose links translate the value. ``otherwise``: by
-    system, the identity there of the record that stands for none. ``each``: the maps inside one item of a
-    list, with ``key`` the one of them that tells items apart (``None``: by the remote's own item ids and
-    order). ``values``: pairs of (left, right) choice values. ``direction`` is already resolved from the
-    module's and the map's own. ``enforce``: a one-way map puts back its source's value. ``tolerance``:
+    ``left``, ``right``: paths, ``None`` for the end a computed map does not store at. ``to``: transforms, by
+    the *target* system's name. ``ref``: the module whose links translate the value. ``otherwise``: by system,
+    the identity there of the record that stands for none, or its natural key. ``each``: the maps inside one
+    item of a list, with ``key`` the one of them that tells items apart (``None``: by the remote's own item
+    ids and order). ``values``: pairs of (left, right) choice values. ``direction`` is already resolved from
+    the module's and the map's own. ``enforce``: a one-way map puts back its source's value. ``tolerance``:
     numbers that differ by no more are equal. ``taken``: by the target system's name, what is stored where
     another record holds the value that was to be stored. ``places``: by key of the map, where its value
-    begins, or the key itself before a map or a list (``""``: the map's own name; ``values.0.crm``: one
-    value of ``values``).
+    begins, or the key itself before a map or a list (``""``: the map's own name; ``values.0.crm``: one value
+    of ``values``).
     """
 
     name: str

@@ -557,6 +557,29 @@ def test_a_line_without_an_item_has_the_one_that_stands_for_none(database: Datab
     quiet(pair)
 
 
+def test_what_stands_for_none_is_named_by_its_natural_key_where_references_go_by_id(
+    database: Database, tmp_path: Path
+) -> None:
+    pair = Pair(tmp_path, database, BILLS.replace("ref: people", "ref: people, otherwise: {b: WALK-IN}"))
+    pair.b.person("bills", title="B1", who=None, total=5, lines=[])
+    assert pair.run().modules["bills"]["waiting"] == 1
+    walk_in = pair.b.person("people", name="Walk-in customer", code="WALK-IN")
+    pair.b.person("people", name="Somebody", code="S")
+    pair.run()
+    pair.run()
+    (bill,) = pair.a.rows["bills"].values()
+    ids = {row["name"]: record for record, row in pair.a.rows["people"].items()}
+    assert bill["who"] == ids["Walk-in customer"] != walk_in
+
+    pair.a.person("bills", title="B2", who=ids["Walk-in customer"], total=5, lines=[])
+    pair.a.person("bills", title="B3", who=ids["Somebody"], total=5, lines=[])
+    pair.run()
+    made = {row["title"]: row.get("who") for row in pair.b.rows["bills"].values()}
+    assert made["B2"] is None
+    assert pair.b.rows["people"][made["B3"]]["name"] == "Somebody"
+    quiet(pair)
+
+
 def test_a_line_waits_for_the_item_that_stands_for_none(database: Database, tmp_path: Path) -> None:
     pair = Pair(tmp_path, database, BILLS.replace("ref: items", "ref: items, otherwise: {b: MISC}"))
     lines = [{"id": "x", "item": None, "text": "free", "quantity": 1}]
