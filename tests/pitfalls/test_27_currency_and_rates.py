@@ -62,12 +62,16 @@ def test_an_unknown_currency_stops_that_invoice_alone_until_it_is_known(stage: S
     assert (before.code, before.out.count("does not take 'EUR'")) == (3, 3), "told for every kind of document"
     books_invoice(stage, contact, "INV-EUR", CurrencyCode="EUR")
     books_invoice(stage, contact, "INV-AUD")
+    stage.forget_requests()
     outcome = stage.sync(code=1)
     assert outcome["modules"]["invoices"]["created"]["crm"] == 1
     assert [row["Subject"] for row in stage.crm.records("Invoices")] == ["INV-AUD"]
     (rest,) = stage.run("status", "--list", "failed", "--json").json["records"]
-    assert "Currency" in rest["reason"]
+    assert rest["reason"].startswith("crm: it has no EUR to choose (it has AUD, NZD, USD): add it there")
     assert rest["records"]["books"]["name"] == "INV-EUR"
+    assert stage.crm.requests("POST").get(("POST", "/crm/v8/{module}")) == 1, (
+        "it was known before it was sent"
+    )
     stage.forget_requests()
     stage.sync(code=None)
     assert stage.writes() == 0, "tried again at once"
@@ -92,9 +96,11 @@ def test_the_other_way_round_too(stage: Stage) -> None:
         "Invoiced_Items": [line],
     }
     stage.crm.act("create", "Invoices", None, made)
+    stage.forget_requests()
     stage.sync(code=1)
+    assert stage.writes() == 0, "it was known before it was sent"
     (rest,) = stage.run("status", "--list", "failed", "--json").json["records"]
-    assert "not subscribed to currency EUR" in rest["reason"]
+    assert rest["reason"].startswith("books: it has no EUR to choose (it has AUD, ")
     assert stage.books.records("Invoices") == []
     stage.books.act("create", "Currencies", None, {"Code": "EUR", "rate": "0.6"})
     stage.later(RETRY)

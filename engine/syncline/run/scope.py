@@ -15,6 +15,7 @@ from syncline.errors import SynclineError
 from syncline.mapping.drift import Drift
 from syncline.mapping.expressions import Expressions
 from syncline.mapping.module import ModuleMap, Side
+from syncline.mapping.offered import Offered
 from syncline.reconcile.merge import FirstLook
 from syncline.spec.matches import Matches
 from syncline.spec.model import Module, Spec
@@ -105,7 +106,8 @@ class Scope:
     another process has taken over. ``check`` is called right before anything that may change a remote leaves
     this process, and raises it too. ``now`` gives the instant, aware UTC. ``unapproved``: the maps that are
     new or changed and that nobody has approved of; ``approve`` remembers, that somebody has. ``drift``:
-    what the remotes' fields no longer let it do.
+    what the remotes' fields no longer let it do; ``look_anew`` has an end's fields looked at in this very
+    pass, with what they let choose, and tells whether they are others now.
 
     ``unanswered``: the operations of this pass whose answer was lost, and how; ``in_flight``: the links with
     a write that may still be carried out: they are left alone; ``under_way``: the records that such a write
@@ -127,6 +129,7 @@ class Scope:
         approve: Callable[[Connection], None] = lambda db: None,
         check: Callable[[], None] = lambda: None,
         drift: Drift = _NO_DRIFT,
+        look_anew: Callable[[Side], bool] = lambda side: False,
     ) -> None:
         self.module = module
         self.maps = maps
@@ -138,6 +141,8 @@ class Scope:
         self.now = now
         self.unapproved = unapproved
         self.drift = drift
+        self.look_anew = look_anew
+        self._offered: list[Offered | None] = [None, None]
         self.approve = approve
         #: whether a person has said that this pass may do what looks like a mishap
         self.accept = False
@@ -187,6 +192,13 @@ class Scope:
             "void": capabilities.void,
             "delete": capabilities.delete,
         }[kind]
+
+    def offered(self, side: Side) -> Offered:
+        """What an end's organisation has to choose, as it was last seen."""
+        known, remote = self._offered[side], self.ends[side].remote
+        if known is None or known.remote is not remote:
+            known = self._offered[side] = Offered(self.maps, side, remote)
+        return known
 
     def new_link(self, left: str | None, right: str | None, how: dict[str, Any]) -> Link:
         """A link of two records that have agreed on nothing yet; a record that is still to be made is

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,8 @@ class Workspace:
         self._stack = ExitStack()
         self._live: dict[str, Live] = {}
         self._catalogues: dict[str, Catalogue] = {}
+        #: the systems whose catalogue was read by this very workspace
+        self._looked: set[str] = set()
         #: of the modules that the scopes do not hold, why: an organisation of theirs cannot be worked with
         self.left_out: dict[str, str] = {}
 
@@ -451,6 +453,7 @@ class Workspace:
             approve=lambda db: approve_maps(db, scope, maps),
             check=kept.check,
             drift=drift,
+            look_anew=partial(self._look_anew, module, ends),
         )
 
     def _survey(
@@ -513,10 +516,27 @@ class Workspace:
             seen = load_catalogue(db, account)
         if seen is not None and timedelta() <= self.now() - seen[1] < LOOK_AGAIN:
             return seen[0]
+        return self._discover(system)
+
+    def _discover(self, system: str) -> Catalogue:
+        live = self.live(system)
+        account = f"{live.saved.connector}:{live.saved.organisation.id}"
         catalogue = live.session.discover()
+        self._looked.add(system)
         with self.database.write() as db:
             save_catalogue(db, account, catalogue, self.now())
         return catalogue
+
+    def _look_anew(self, module: Module, ends: tuple[ScopeEnd, ScopeEnd], side: Side) -> bool:
+        """See :class:`Scope`; another module of the same system may have had it looked at."""
+        end = (module.left, module.right)[side]
+        if end.system not in self._looked:
+            self._catalogues[end.system] = self._discover(end.system)
+        now = self._seen(end)
+        if now is None or now.fields == ends[side].remote.fields:
+            return False
+        ends[side].remote = replace(ends[side].remote, fields=now.fields)
+        return True
 
     def _end(self, end: End) -> ScopeEnd:
         live = self.live(end.system)

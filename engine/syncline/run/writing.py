@@ -241,6 +241,7 @@ def _batch_size(scope: Scope, side: Side, kind: WriteKind) -> int:
 def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence[Operation]) -> bool:
     """Send operations in one call. False when it was sent and the remote answered for none of them."""
     end = scope.ends[side]
+    operations = _takeable(scope, side, operations)
     if _looks_first(scope, side, kind):
         operations = _unchanged_since(scope, side, operations)
     writes, ready = [], []
@@ -273,6 +274,27 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
         gone = read_records(scope, side, stale)
         mark_gone(scope, side, gone)
     return any(outcome.kind is not OutcomeKind.UNKNOWN for outcome in outcomes)
+
+
+def _takeable(scope: Scope, side: Side, operations: Sequence[Operation]) -> Sequence[Operation]:
+    """The operations without a value that the organisation does not have to choose (a currency, a tax); the
+    others are refused as the remote would refuse them, without a call."""
+
+    def lacking() -> dict[int, tuple[str, str]]:
+        offered = scope.offered(side)
+        told = {op.id: {n: part["set"] for n, part in op.body["fields"].items()} for op in operations}
+        return {id_: found for id_, values in told.items() if (found := offered.lacking(values))}
+
+    refused = lacking()
+    if refused and scope.look_anew(side):  # it may have been added since the fields were looked at
+        refused = lacking()
+    answers = [
+        (op, Outcome(kind=OutcomeKind.REFUSED, message=found[1], code="unknown-choice", field=found[0]))
+        for op in operations
+        if (found := refused.get(op.id)) is not None
+    ]
+    _settle(scope, side, answers)
+    return [op for op in operations if op.id not in refused]
 
 
 def _looks_first(scope: Scope, side: Side, kind: WriteKind) -> bool:

@@ -545,6 +545,19 @@ def test_discovery_finds_custom_fields(demo: Remote, open_session: OpenSession) 
     assert {m.name for m in catalogue.modules if m.lookup} == {"Currencies", "Users", "Taxes"}
 
 
+def test_discovery_tells_what_can_be_chosen_of_the_set_up(demo: Remote, open_session: OpenSession) -> None:
+    demo.org.change_setting("update", "Currencies", "", {"iso_code": "NZD", "is_active": False})
+    catalogue = open_session(demo).discover()
+    invoices, taxes = catalogue.module("Invoices"), catalogue.module("Taxes")
+    assert invoices is not None
+    assert taxes is not None
+    currency, name = invoices.field("Currency"), taxes.field("name")
+    assert currency is not None
+    assert name is not None
+    assert set(currency.choices or ()) == {"AUD", "USD"}, "one that was put out of use cannot be chosen"
+    assert name.choices == ("GST", "GST Free")
+
+
 def test_the_built_in_catalogue_agrees_with_the_live_one(demo: Remote, open_session: OpenSession) -> None:
     live = open_session(demo).discover()
     for module in ZohoCrmConnector().catalogue().modules:

@@ -6,7 +6,7 @@ not known: somebody may just have made it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from syncline.connect import Record
@@ -48,9 +48,13 @@ class References:
 
     def read(self, module: str) -> list[Record]:
         """The look-up module, read afresh and whole."""
+        self._records[module] = self._list(module, _FILTERS.get(module, {}))
+        return self._records[module]
+
+    def _list(self, module: str, filters: Mapping[str, str]) -> list[Record]:
         kind, fields = KINDS[module], remote_module(module).fields
         found: dict[str, Record] = {}
-        for part in walk(self._api, kind, _FILTERS.get(module, {}), Scan()):
+        for part in walk(self._api, kind, filters, Scan()):
             for row in part.rows:
                 moment = read_instant(stamp_of(row))
                 key = row.get(kind.key) if kind.key else None
@@ -62,18 +66,22 @@ class References:
                     key=str(key) if key else None,
                     complete=True,
                 )
-        self._records[module] = list(found.values())
-        return self._records[module]
+        return list(found.values())
 
     def known(self, module: str) -> list[Record]:
         """The look-up module as this session has read it."""
         return self._records[module] if module in self._records else self.read(module)
 
     def names(self, module: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(r.key for r in self.known(module) if r.key))
+        return _names(self.known(module))
 
-    def ids(self, module: str) -> tuple[str, ...]:
-        return tuple(r.id for r in self.known(module))
+    def offered(self, module: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ids and the names that can be chosen: those in use."""
+        if module == "taxes":  # which says of none that it is inactive
+            records = self._list(module, {})
+        else:
+            records = [r for r in self.known(module) if r.values.get("is_active") is not False]
+        return tuple(r.id for r in records), _names(records)
 
     def id_of(self, field: str, name: str) -> str:
         """The id for a name in one of the fields of :data:`NAMED`; raises UnknownName."""
@@ -99,3 +107,7 @@ class References:
             value = values[name]
             out[id_field] = None if value in (None, "") else self.id_of(name, str(value))
         return out
+
+
+def _names(records: Iterable[Record]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(r.key for r in records if r.key))

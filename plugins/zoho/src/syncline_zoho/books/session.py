@@ -147,12 +147,14 @@ class ZohoBooksSession(Session):
     def discover(self) -> Catalogue:
         """The catalogue with the organisation's currencies, taxes, accounts and fields of its own."""
         self._custom = CustomFields(self._api)
+        tax_ids, tax_names = self._references.offered("taxes")
+        account_ids, account_names = self._references.offered("chartofaccounts")
         choices = {
-            "currency": self._references.names("currencies"),
-            "tax_id": self._references.ids("taxes"),
-            "tax_name": self._references.names("taxes"),
-            "account_id": self._references.ids("chartofaccounts"),
-            "account_name": self._references.names("chartofaccounts"),
+            "currency": self._references.offered("currencies")[1],
+            "tax_id": tax_ids,
+            "tax_name": tax_names,
+            "account_id": account_ids,
+            "account_name": account_names,
         }
         own = {name: self._custom.fields(kind) for name, kind in KINDS.items() if kind.entity is not None}
         catalogue = tailored(choices, own)

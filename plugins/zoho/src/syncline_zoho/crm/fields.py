@@ -5,7 +5,8 @@ Types, lengths and the test of writability (``operation_type``) after Zoho CRM A
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -263,3 +264,22 @@ def _catalogue_with(custom: tuple[tuple[str, str], ...]) -> Catalogue:
     names = [*MODULES, *(name for name, _ in custom)]
     records = [make_module(name, raw_by_name[name], raw_by_name, head=known[name].head) for name in names]
     return Catalogue((*records, *LOOKUPS))
+
+
+def with_settings(catalogue: Catalogue, idle: Collection[str], taxes: tuple[str, ...] | None) -> Catalogue:
+    """The catalogue without the currencies that are not in use (``idle``), and with the names of the taxes
+    (``None``: unknown). The fields go on naming a currency that was put out of use."""
+
+    def in_use(field: Field) -> Field:
+        if field.name != "Currency" or field.choices is None:
+            return field
+        return replace(field, choices=tuple(code for code in field.choices if code not in idle))
+
+    modules = []
+    for module in catalogue.modules:
+        if module.name == TAXES.name:
+            fields = tuple(replace(f, choices=taxes) if f.name == "name" else f for f in module.fields)
+        else:
+            fields = tuple(map(in_use, module.fields)) if idle else module.fields
+        modules.append(replace(module, fields=fields))
+    return Catalogue(tuple(modules))

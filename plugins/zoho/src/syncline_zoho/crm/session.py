@@ -13,6 +13,7 @@ from syncline.connect import (
     Organisation,
     Outcome,
     Page,
+    PermissionMissing,
     Record,
     RemoteProtocolError,
     SentWrite,
@@ -21,6 +22,7 @@ from syncline.connect import (
     WrongOrganisation,
 )
 from syncline_zoho.crm.api import Api, page_numbers
+from syncline_zoho.crm.fields import with_settings
 from syncline_zoho.crm.metadata import Metadata
 from syncline_zoho.crm.pricebooks import PriceBooks
 from syncline_zoho.crm.reader import Reader
@@ -90,7 +92,18 @@ class ZohoCrmSession(Session):
         return org
 
     def discover(self) -> Catalogue:
-        return self._metadata.catalogue()
+        """The catalogue with the organisation's fields, the currencies that are in use and its taxes."""
+        taxes, currencies = self._told("Taxes"), self._told("Currencies")
+        idle = {str(r.key) for r in currencies or () if r.values.get("is_active") is False}
+        names = None if taxes is None else tuple(r.key for r in taxes if r.key)
+        return with_settings(self._metadata.catalogue(), idle, names)
+
+    def _told(self, module: str) -> list[Record] | None:
+        """A list of the set-up; ``None`` where this user may not see it, or the organisation has none."""
+        try:
+            return self._lookup(module)
+        except (PermissionMissing, RemoteProtocolError):
+            return None
 
     def read(self, module: str, cursor: str | None, fields: frozenset[str]) -> Iterator[Page]:
         if module in _LOOKUPS:
