@@ -44,7 +44,15 @@ def find_likely(
         (side, pair.id(side)) for pair in look.scored.values() if pair.worth_asking(rule) for side in Side
     }
     look.compare(sorted(partners - set(focus)), told=False)
-    return decide_likely(set(focus), look.scored.values(), look.free, rule)
+    found = decide_likely(set(focus), look.scored.values(), look.free, rule)
+    # Of a record that this module creates nothing from, and whose partners are all taken, nothing would come,
+    # whichever of them it is.
+    asked = {
+        (side, record): pairs
+        for (side, record), pairs in found.asked.items()
+        if scope.creates_from(side) or any(look.free((side.other, pair.id(side.other))) for pair in pairs)
+    }
+    return Likely(found.pairs, asked)
 
 
 class _Look:

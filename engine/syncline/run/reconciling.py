@@ -53,7 +53,7 @@ from syncline.run.likely import find_likely
 from syncline.run.merging import follow_merges
 from syncline.run.references import References, pending_mark
 from syncline.run.scope import Scope
-from syncline.spec.model import DeleteRule, Direction
+from syncline.spec.model import DeleteRule
 from syncline.store.decisions import Decision
 from syncline.store.ids import next_id, next_ids
 from syncline.store.ledger import Audit, Link, Operation, Question, Staged
@@ -123,7 +123,7 @@ def _match(scope: Scope, db: Connection, rule: int, after: int, again: set[tuple
             detail = {"rule": place, "key": key, "left": left_id, "right": right_id}
             meetings.append(_Meeting(left_id, right_id, how, detail))
         for (side, record), others in found.unclear.items():
-            if not _creates_from(scope, side) and not any(people[side.other][i].free for i in others):
+            if not scope.creates_from(side) and not any(people[side.other][i].free for i in others):
                 continue  # nothing would come of it, whichever of them it is
             case = {"side": int(side), "record": record, "key": key, "others": list(others)}
             unclear.append(case | {"rule": place})
@@ -243,14 +243,6 @@ def _link_twins(
     ledger.write_audit(db, scope.pass_id, now, notes)
     scope.totals.linked += len(twins)
     return others
-
-
-def _creates_from(scope: Scope, side: Side) -> bool:
-    """Whether the module's direction lets it create records at the other end."""
-    return scope.module.direction in (
-        Direction.BOTH,
-        Direction.TO_RIGHT if side is Side.LEFT else Direction.TO_LEFT,
-    )
 
 
 def _refers_to_itself(scope: Scope) -> bool:
@@ -409,7 +401,7 @@ class _Batch:
             return (
                 f"the record is {row.condition}" if row.condition != "out" else "outside the module's filter"
             )
-        if not _creates_from(self.scope, side):
+        if not self.scope.creates_from(side):
             return "nothing is created against the module's direction"
         if not self.scope.can(side.other, "create"):
             return "the other end cannot create records"

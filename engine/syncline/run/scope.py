@@ -18,7 +18,7 @@ from syncline.mapping.module import ModuleMap, Side
 from syncline.mapping.offered import Offered
 from syncline.reconcile.merge import FirstLook
 from syncline.spec.matches import Matches
-from syncline.spec.model import Module, Spec
+from syncline.spec.model import Direction, Module, Spec
 from syncline.store.database import Database
 from syncline.store.ids import next_id
 from syncline.store.ledger import Ledger, Link
@@ -192,6 +192,11 @@ class Scope:
             "void": capabilities.void,
             "delete": capabilities.delete,
         }[kind]
+
+    def creates_from(self, side: Side) -> bool:
+        """Whether the module's direction lets it create records at the other end."""
+        outwards = Direction.TO_RIGHT if side is Side.LEFT else Direction.TO_LEFT
+        return self.module.direction in (Direction.BOTH, outwards)
 
     def offered(self, side: Side) -> Offered:
         """What an end's organisation has to choose, as it was last seen."""

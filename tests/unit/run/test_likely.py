@@ -127,6 +127,21 @@ def test_answered_questions_are_not_asked_again_not_even_in_another_state(tmp_pa
         assert [call for call in (*pair.a.calls, *pair.b.calls) if call[0] == "write"] == []
 
 
+def test_nobody_is_asked_about_a_record_of_which_nothing_would_come(tmp_path: Path) -> None:
+    spec = SPEC.replace("    match:", "    direction: a -> b\n    match:")
+    bakery = {"name": "Harbour Bakery", "tax": "51824753556", "city": "Hobart"}
+    typed = {**bakery, "name": "The Harbor Bakery Pty Ltd"}
+    with open_store(str(tmp_path / "state.db")) as database:
+        pair = Pair(tmp_path, database, spec)
+        pair.a.person("people", **bakery)
+        pair.b.person("people", **bakery)
+        assert pair.run().modules["people"]["linked"] == 1
+        pair.b.person("people", **typed)  # nothing is made of it in a, whose only such record is taken
+        assert pair.run().modules["people"]["ambiguous"] == 0
+        pair.a.person("people", **typed)
+        assert pair.run().modules["people"]["linked"] == 1
+
+
 @pytest.mark.skipif(not LONG, reason="takes minutes: python3 dev.py prove --long")
 def test_the_number_of_compared_pairs_grows_with_the_number_of_records(tmp_path: Path, tally: Tally) -> None:
     compared = {}
