@@ -62,6 +62,8 @@ def test_an_unknown_currency_stops_that_invoice_alone_until_it_is_known(stage: S
     assert (before.code, before.out.count("does not take 'EUR'")) == (3, 3), "told for every kind of document"
     books_invoice(stage, contact, "INV-EUR", CurrencyCode="EUR")
     books_invoice(stage, contact, "INV-AUD")
+    planned = stage.run("plan").out
+    assert planned.count("it would not be sent: crm.Currency: it has no EUR to choose") == 1
     stage.forget_requests()
     outcome = stage.sync(code=1)
     assert outcome["modules"]["invoices"]["created"]["crm"] == 1

@@ -203,8 +203,8 @@ class Dirt:
         return f"{bare} {self.random.choice(_FORMS)}".strip()
 
     def _swapped(self, name: str) -> str:
-        first, second, *rest = name.split()
-        return " ".join([second, first, *rest])
+        first, *rest = name.split()
+        return " ".join([*rest[:1], first, *rest[1:]])
 
     def _typo(self, text: str) -> str:
         """One slip of the pen: a letter doubled, left out, changed, or two in the wrong order."""

@@ -89,6 +89,8 @@ def _print_operation(operation: dict[str, Any]) -> None:
         old = f"{_short(part['old'])} -> " if "old" in part else ""
         rule = f"  [{part['why']}, {part['rule']}]" if "rule" in part else ""
         say(f"      {name}: {old}{_short(part['new'])}{rule}")
+    if "refused" in operation:
+        say(f"      it would not be sent: {operation['system']}.{operation['refused']}")
 
 
 def _question(question: dict[str, Any], systems: list[str]) -> str:

@@ -3,9 +3,10 @@
 A plan
 ------
 ``spec``, ``file``, ``state`` (the scopes it was made from), ``digests`` (of the spec's modules), ``modules``:
-by name ``operations`` (system, kind, record, source, label, fields with old, new, why, rule, lost), ``links``
-(left, right, rule, key), ``questions`` and ``resting``; ``stopped``: by module, the limit that a pass would
-stop at; ``approves``: by module, what applying the plan approves of; ``digest``: of everything above it.
+by name ``operations`` (system, kind, record, source, label, fields with old, new, why, rule, lost;
+``refused``: why it would not be sent, where a choice is lacking), ``links`` (left, right, rule, key),
+``questions`` and ``resting``; ``stopped``: by module, the limit that a pass would stop at; ``approves``: by
+module, what applying the plan approves of; ``digest``: of everything above it.
 """
 
 from __future__ import annotations
@@ -117,6 +118,19 @@ def check_intact(plan: dict[str, Any]) -> None:
 
 
 def _plan(workspace: Workspace, scopes: Sequence[Scope]) -> dict[str, Any]:
+    plan = _rehearsed(workspace, scopes)
+    lacking = [
+        (scope, scope.side_of(operation["system"]))
+        for scope in scopes
+        for operation in plan["modules"][scope.name]["operations"]
+        if "refused" in operation
+    ]
+    # What an organisation lacks may have been added since its lists were looked at.
+    changed = [scope for scope, side in dict.fromkeys(lacking) if scope.look_anew(side)]
+    return _rehearsed(workspace, scopes) if changed else plan
+
+
+def _rehearsed(workspace: Workspace, scopes: Sequence[Scope]) -> dict[str, Any]:
     plan: dict[str, Any] = {
         "plan": VERSION,
         "spec": workspace.spec.name,
@@ -197,6 +211,7 @@ def _operation(
         if "before" in part:
             told["old"] = _told(part["before"], links)
         fields[name] = told | {key: part[key] for key in ("why", "rule", "lost") if key in part}
+    lacking = scope.offered(side).lacking({name: part["set"] for name, part in body["fields"].items()})
     return {
         "system": scope.ends[side].system,
         "kind": operation.kind,
@@ -204,6 +219,7 @@ def _operation(
         "source": source,
         "label": _label(scope, sources[side.other].get(source), source, body),
         "fields": fields,
+        **({"refused": f"{lacking[0]}: {lacking[1]}"} if lacking else {}),
     }
 
 
