@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
 
 import pytest
+from tests.support.ledgers import DUE, LEDGERS, billed, ledger_document
 from tests.support.stage import Stage
 from tests.support.tally import Tally
+from tests.support.trio import act
 
 from syncline_zoho.crm.query import select
 
@@ -98,3 +101,24 @@ def test_pages_that_would_never_end(
     assert stage.writes() == 0
     stage.crm.sandbox.switches["ignore_where"] = False
     assert stage.sync()["warnings"] == []
+
+
+def test_a_second_ledger_gives_everything(stages: Callable[..., Stage], tally: Tally) -> None:
+    """Zoho Books tells lines by a call for each invoice: those that did not change are not asked for."""
+    tally("ignored filters")
+    stage = stages(**LEDGERS)
+    for number in range(8):
+        ledger_document(stage, "Invoices", f"L-{number}", DueDate=DUE)
+    stage.sync()
+    stage.later(timedelta(hours=1))
+    assert stage.sync()["warnings"] == []
+    stage.systems["billing"].sandbox.switches["ignore_filter"] = True
+    act(stage, "billing", "update", "invoices", billed(stage, "L-3")["invoice_id"], due_date="2099-07-01")
+    stage.forget_requests()
+    told = stage.sync()
+    (warning,) = told["warnings"]
+    assert warning.startswith("billing does not heed the question for changes: 7 records of invoices")
+    assert told["modules"]["invoices"]["updated"] == {"billing": 0, "ledger": 1}
+    read = stage.systems["billing"].requests("GET")
+    assert read["GET", "/books/v3/invoices"] == read["GET", "/books/v3/invoices/{id}"] == 1
+    stage.assert_idle()

@@ -219,12 +219,14 @@ class Page:
     lead to everything not yet delivered (repeats are harmless, gaps are not). ``last``: this read has
     reached the present. ``since``: where only changes from some instant on were asked for, that instant by
     the remote's clock; live records from before it show that the remote did not heed the question.
+    ``left_out``: how many of those are not among ``records``, since each would have cost a call of its own.
     """
 
     records: Sequence[Record]
     cursor: str
     last: bool
     since: datetime | None = None
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ def read_end(scope: Scope, side: Side) -> None:
         scope.totals.read[end.system] += len(page.records)
         listed += len(page.records)
         if page.since is not None:
-            scope.totals.stray[end.system] += _strays(page.records, page.since)
+            scope.totals.stray[end.system] += _strays(page.records, page.since) + page.left_out
         if page.last and cursor is None and not scope.full:  # a full pass looks up what it misses
             _check_whole_list(scope, side, listed)
         stage(scope, side, page.records, read_at, cursor=None if scope.full else page.cursor)

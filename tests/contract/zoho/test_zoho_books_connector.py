@@ -19,7 +19,6 @@ from syncline.connect import (
     OutcomeKind,
     PermissionMissing,
     QuotaExhausted,
-    RemoteProtocolError,
     Session,
     State,
     Write,
@@ -187,14 +186,17 @@ def test_a_list_that_turns_out_to_be_sorted_by_time_is_not_read_to_its_end(demo:
     assert pages[0] > pages[1] == 1
 
 
-def test_a_filter_that_is_not_heeded_is_noticed(demo: Books) -> None:
+def test_a_filter_that_is_not_heeded_is_told_and_costs_no_call_a_record(demo: Books) -> None:
     session = demo.session()
-    _, cursor = drain(session, "invoices", names=frozenset({"total"}))
+    _, cursor = drain(session, "invoices")
     demo.pass_time(3600)
     demo.sandbox.switches["ignore_filter"] = True
-    with pytest.raises(RemoteProtocolError, match="did not heed"):
-        drain(session, "invoices", cursor, names=frozenset({"total"}))
+    demo.heard()
+    pages = list(session.read("invoices", cursor, frozenset({"line_items"})))
     demo.sandbox.switches["ignore_filter"] = False
+    assert sum(page.left_out for page in pages) == len(demo.sandbox.org.ledger.stores["invoices"])
+    assert [record for page in pages for record in page.records] == []
+    assert len(demo.heard()) == len(pages)
 
 
 @pytest.mark.parametrize("module", ["contacts", "invoices", "purchaseorders", "items"])

@@ -23,8 +23,6 @@ from syncline_zoho.books.locks import lock_of
 from syncline_zoho.books.values import custom_values, read_instant, read_values, utc_text, wire_instant
 
 Row = Mapping[str, Any]
-#: rows so much older than was asked for show that the filter was not heeded
-_HEED = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,7 @@ class Reader:
         for part in walk(self.api, listed, params, scan):
             stamps = [(str(row[listed.id]), _stamp_text(listed, row)) for row in part.rows]
             newest_first = newest_first and part.order == ("last_modified_time", "D") and _falling(stamps)
-            if asked is not None:
-                self._expect_heeded(listed, stamps, utc_text(asked - _HEED))
+            stray = 0 if asked is None else _strays(stamps, utc_text(asked))
             wanted = [i for i, stamp in stamps if cursor.wants(i, stamp)]
             records = self._records(module, listed, part.rows, wanted, fields)
             passed = [(i, stamp) for i, stamp in stamps if i in set(wanted)]
@@ -104,10 +101,11 @@ class Reader:
                     later, lapsed = self._lapsed(listed, cursor, fields, {r.id for r in records})
                     if lapsed:
                         # apart, since what lapsed did not change since anything that was asked
-                        yield Page(records=records, cursor=cursor.to_text(), last=False, since=asked)
-                        records, asked = lapsed, None
+                        text = cursor.to_text()
+                        yield Page(records=records, cursor=text, last=False, since=asked, left_out=stray)
+                        records, asked, stray = lapsed, None, 0
                     cursor = later
-            yield Page(records=records, cursor=cursor.to_text(), last=last, since=asked)
+            yield Page(records=records, cursor=cursor.to_text(), last=last, since=asked, left_out=stray)
             if last:
                 return
 
@@ -146,14 +144,6 @@ class Reader:
         if since is not None:
             params["last_modified_time"] = wire_instant(since)
         return params, False
-
-    @staticmethod
-    def _expect_heeded(kind: Kind, stamps: Sequence[tuple[str, str]], oldest: str) -> None:
-        if any(stamp < oldest for _, stamp in stamps):
-            raise RemoteProtocolError(
-                f"Zoho Books did not heed the filter by the time of change in its list of {kind.name}",
-                fix="the next pass tries again; if it lasts, report it to the connector's authors",
-            )
 
     def _records(
         self, module: str, listed: Kind, rows: Sequence[Row], wanted: Sequence[str], fields: frozenset[str]
@@ -274,6 +264,11 @@ def _offset(rows: Sequence[Row], known: int) -> int:
 
 def _day_before(day: str) -> str:
     return (date.fromisoformat(day) - timedelta(days=1)).isoformat()
+
+
+def _strays(stamps: Sequence[tuple[str, str]], asked: str) -> int:
+    """How many rows are from before what was asked for; the cursor wants none of them."""
+    return sum(stamp < asked for _, stamp in stamps)
 
 
 def _falling(stamps: Sequence[tuple[str, str]]) -> bool:
