@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.support.business import BY_NAME_ALONE, example_with
+from tests.support.ledgers import LEDGERS
 from tests.support.questions import asked, decide, live, named, phone
 from tests.support.stage import Stage
+from tests.support.trio import act, find
 
 
 @pytest.fixture
@@ -101,3 +105,76 @@ def test_a_new_record_whose_name_is_taken_is_never_renamed_by_us(stages: Callabl
     assert len(live(stage, "crm", "Accounts")) == 2
     stage.sync(code=None)
     stage.assert_idle()
+
+
+# --- Zoho Books: one name for all contacts, customers and vendors, and one for all items ----------------
+
+
+def items(stage: Stage) -> dict[str, str]:
+    """The items of Zoho Books: names by code."""
+    return {row["sku"]: row["name"] for row in stage.systems["billing"].records("items")}
+
+
+@pytest.fixture
+def ledgers(stages: Callable[..., Stage]) -> Stage:
+    """A customer in step, and the names that it is going to have held by nobody who is in business."""
+    stage = stages(**LEDGERS)
+    for name in ("Quay Street Cafe", "Harbour Cafe", "Harbour Cafe (customer)"):
+        row = act(stage, "billing", "create", "contacts", contact_name=name)
+        act(stage, "billing", "archive", "contacts", row["contact_id"])
+    act(stage, "ledger", "create", "Contacts", Name="Harbour Bakery", EmailAddress="a@harbour.example")
+    stage.sync()
+    stage.later(timedelta(minutes=3))
+    return stage
+
+
+def rename(stage: Stage, name: str) -> dict[str, Any]:
+    """The customer gets another name in Xero, and another address. What Zoho Books has of it then."""
+    contact = stage.systems["ledger"].records("Contacts")[0]["ContactID"]
+    act(stage, "ledger", "update", "Contacts", contact, Name=name, EmailAddress="b@harbour.example")
+    stage.sync(code=None)
+    return find(stage, "billing", "contacts", email="b@harbour.example")
+
+
+def test_a_second_ledger_is_told_the_name_that_the_spec_has_for_it(ledgers: Stage) -> None:
+    """Refused in an update as well as in a create; what is added to the name does not come back."""
+    assert rename(ledgers, "Quay Street Cafe")["contact_name"] == "Quay Street Cafe (customer)"
+    ledgers.assert_idle(passes=2)
+    assert asked(ledgers) == []
+    assert [row["Name"] for row in ledgers.systems["ledger"].records("Contacts")] == ["Quay Street Cafe"]
+
+
+def test_a_name_that_no_rule_frees_in_a_second_ledger_is_asked_about(ledgers: Stage) -> None:
+    assert rename(ledgers, "Harbour Cafe")["contact_name"] == "Harbour Bakery", "the other fields go on"
+    (question,) = asked(ledgers)
+    assert (question["kind"], question["field"]) == ("conflict", "name")
+    assert "already exists" in question["message"]
+    ledgers.forget_requests()
+    ledgers.sync(code=4)
+    assert ledgers.writes() == 0
+    assert decide(ledgers, question["id"], "--value", "Harbour Cafe Perth")["carried_out"]
+    find(ledgers, "billing", "contacts", contact_name="Harbour Cafe Perth")
+    ledgers.sync()
+    assert asked(ledgers) == []
+    ledgers.assert_idle(passes=2)
+
+
+def test_items_of_one_name_have_their_codes_with_it_in_a_second_ledger(ledgers: Stage) -> None:
+    """Xero has as many items of one name as anybody likes, and documents that name each of them."""
+    for code in ("B1", "B2", "B3"):
+        sold = {"UnitPrice": 50, "AccountCode": "200"}
+        act(ledgers, "ledger", "create", "Items", Code=code, Name="Bread", SalesDetails=sold)
+    ledgers.sync()
+    names = items(ledgers)
+    assert sorted(names.values()) == sorted(
+        "Bread" if name == "Bread" else f"Bread ({code})" for code, name in names.items()
+    )
+    assert len(names) == 3
+    ledgers.assert_idle()
+    told = next(code for code, name in names.items() if name != "Bread")
+    row = find(ledgers, "billing", "items", sku=told)
+    ledgers.later(timedelta(minutes=3))
+    act(ledgers, "billing", "update", "items", row["item_id"], name=f"Rye ({told})")
+    ledgers.sync()
+    assert find(ledgers, "ledger", "Items", Code=told)["Name"] == "Rye"
+    ledgers.assert_idle()

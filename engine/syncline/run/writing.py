@@ -439,7 +439,7 @@ def _instead(
     return {
         name: value
         for name, value in told.items()
-        if value is not None and "instead" not in fields[name] and "put" not in fields[name]
+        if value is not None and "instead_of" not in fields[name] and "put" not in fields[name]
     }
 
 
@@ -663,8 +663,8 @@ class _Failures:
         self._closed.append((operation.id, "taken", outcome.message, operation.record))
         fields = dict(operation.body["fields"])
         for name, value in instead.items():
-            why = f"{fields[name]['set']} is taken there"
-            fields[name] = {**fields[name], "set": value, "why": why, "instead": True}
+            first = fields[name]["set"]
+            fields[name] = {**fields[name], "set": value, "why": f"{first} is taken there", "instead_of": first}
         number, body = next_id(), {**operation.body, "fields": fields}
         again = Operation(
             id=number,
@@ -688,7 +688,9 @@ class _Failures:
             ends = {"left": link.base[0].get(name), "right": link.base[1].get(name)}
             if "own" in part:
                 ends["left" if self._side is Side.RIGHT else "right"] = part["own"]
-            tried = {"field": name, "side": int(self._side), "tried": part["set"], **ends, **detail}
+            # what is decided again by every pass, and held as long as that is asked about
+            wanted = part.get("instead_of", part["set"])
+            tried = {"field": name, "side": int(self._side), "tried": wanted, **ends, **detail}
             self._overruled.append((link.id, name))
             subject = f"{link.id}:{name}"
             self._questions.append(Question(kind="conflict", subject=subject, link=link.id, detail=tried))
