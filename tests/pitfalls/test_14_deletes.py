@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.ledgers import DUE, LEDGERS, ledger_document
 from tests.support.stage import Stage
 from tests.support.tally import Tally
+from tests.support.trio import act
 
 HEAD = """
 spec: 1
@@ -203,3 +207,109 @@ LATER: dict[str, dict[str, dict[str, Any]]] = {
     "Accounts": {"crm": {"Fax": "333"}, "books": {"TaxNumber": "444"}},
     "Invoices": {"crm": {}},
 }
+
+
+# --- two ledgers: Zoho Books tells of no deletion, and takes documents back from the dead ---------------
+
+COMPANIES = {
+    "archived here": ((("billing", "archive"),), ("inactive", "ARCHIVED")),
+    "archived there": ((("ledger", "archive"),), ("inactive", "ARCHIVED")),
+    "deleted here": ((("billing", "delete"),), ("deleted", "ARCHIVED")),
+    "archived here and back": ((("billing", "archive"),), (("billing", "restore"),), ("active", "ACTIVE")),
+    "archived there and back": ((("ledger", "archive"),), (("ledger", "restore"),), ("active", "ACTIVE")),
+    "archived here, edited there": (
+        (("billing", "archive"), ("ledger", "edit")),
+        ("inactive", "ACTIVE", "asked"),
+    ),
+    "archived there, edited here": (
+        (("ledger", "archive"), ("billing", "edit")),
+        ("active", "ARCHIVED", "asked"),
+    ),
+    "deleted here, edited there": (
+        (("billing", "delete"), ("ledger", "edit")),
+        ("deleted", "ACTIVE", "asked"),
+    ),
+}
+DOCUMENTS = {
+    "draft deleted here": ((("billing", "delete"),), ("deleted", "DELETED")),
+    "draft deleted there": ((("ledger", "delete"),), ("void", "DELETED")),
+    "draft voided here": ((("billing", "void"),), ("void", "DELETED")),
+    "approved, voided here": ((("ledger", "approve"),), (("billing", "void"),), ("void", "VOIDED")),
+    "approved, voided there": ((("ledger", "approve"),), (("ledger", "delete"),), ("void", "VOIDED")),
+    "voided here, edited there": (
+        (("ledger", "approve"),),
+        (("billing", "void"), ("ledger", "edit")),
+        ("void", "AUTHORISED", "asked"),
+    ),
+    "paid, deleted nowhere": ((("ledger", "approve"),), (("billing", "pay"),), ("paid", "PAID")),
+}
+
+
+def test_the_ends_of_two_ledgers(stages: Callable[..., Stage], tally: Tally) -> None:
+    """By the rules of the base spec; what is deleted in Zoho Books is found by a full compare."""
+    limits = {name: {"limits": {"deletes": "none"}} for name in ("companies", "invoices")}
+    stage = stages(**{**LEDGERS, "spec": f"{LEDGERS['spec']}\nmodules: {json.dumps(limits)}\n"})
+    for name in COMPANIES:
+        act(stage, "ledger", "create", "Contacts", Name=name)
+    for name in DOCUMENTS:
+        ledger_document(stage, "Invoices", name, DueDate=DUE)
+    stage.sync()
+    ids = {name: row["contact_id"] for row in here(stage, "contacts") if (name := row["contact_name"])}
+    ids |= {row["invoice_number"]: row["invoice_id"] for row in here(stage, "invoices")}
+    ids_there = {row["Name"]: row["ContactID"] for row in there(stage, "Contacts")}
+    ids_there |= {row["InvoiceNumber"]: row["InvoiceID"] for row in there(stage, "Invoices")}
+    modules = {name: ("contacts", "Contacts") for name in COMPANIES}
+    modules |= {name: ("invoices", "Invoices") for name in DOCUMENTS}
+    edits = {
+        "contacts": {"mobile": "222"},
+        "Contacts": {"TaxNumber": "222"},
+        "Invoices": {"DueDate": "2099-12-01"},
+    }
+    size = len(here(stage, "contacts")), len(here(stage, "invoices")), len(there(stage, "Contacts"))
+    for step in range(2):
+        stage.later(timedelta(minutes=3))
+        for name, told in {**COMPANIES, **DOCUMENTS}.items():
+            for system, action in told[step] if step < len(told) - 1 else ():
+                module = modules[name][system == "ledger"]
+                record = (ids if system == "billing" else ids_there)[name]
+                values = edits[module] if action == "edit" else {}
+                if action == "approve":
+                    values = {"Status": "AUTHORISED"}
+                word = "update" if action in ("edit", "approve") else action
+                act(stage, system, word, module, record, **values)
+        stage.sync("--full", code=None)
+    wanted = {name: told[-1][:2] for name, told in {**COMPANIES, **DOCUMENTS}.items()}
+    assert stands(stage) == {**stands(stage), **wanted}
+    asked = stage.run("status", "--list", "conflicts", "--json").json["records"]
+    assert {row["records"]["ledger"]["id"] for row in asked} == {
+        ids_there[name] for name, told in {**COMPANIES, **DOCUMENTS}.items() if len(told[-1]) > 2
+    }
+    tally("ways of ending a record", len(wanted))
+    stage.assert_idle(passes=2)
+    stage.sync("--full", code=None)
+    assert stands(stage) == {**stands(stage), **wanted}
+    assert size == (len(here(stage, "contacts")), len(here(stage, "invoices")), len(there(stage, "Contacts")))
+
+
+def here(stage: Stage, module: str) -> list[dict[str, Any]]:
+    return stage.systems["billing"].records(module)
+
+
+def there(stage: Stage, module: str) -> list[dict[str, Any]]:
+    return stage.systems["ledger"].records(module)
+
+
+def stands(stage: Stage) -> dict[str, tuple[str, str]]:
+    """By name or number, how the record stands in Zoho Books and in Xero."""
+    first = {
+        row.get("contact_name") or row["invoice_number"]: (
+            row["status"] if row["$state"] == "live" else "deleted"
+        )
+        for module in ("contacts", "invoices")
+        for row in here(stage, module)
+    }
+    second = {row["Name"]: row["ContactStatus"] for row in there(stage, "Contacts")}
+    second |= {row["InvoiceNumber"]: row["Status"] for row in there(stage, "Invoices")}
+    return {
+        name: (first.get(name, "none"), second.get(name, "none")) for name in first.keys() | second.keys()
+    }
