@@ -11,7 +11,7 @@ from unittest import mock
 
 import pytest
 from tests.support.effort import effort
-from tests.support.ledgers import LEDGERS
+from tests.support.ledgers import ledgers_of
 from tests.support.questions import asked, live, with_more
 from tests.support.stage import Stage
 from tests.support.tally import Tally
@@ -132,8 +132,7 @@ def test_everything_is_read_and_nothing_is_taken_for_deleted(
 @pytest.mark.parametrize("seed", range(effort(1, 10)))
 def test_a_second_ledger_is_read_whole(stages: Callable[..., Stage], seed: int, tally: Tally) -> None:
     """Zoho Books pages by numbers over a list that moves, and tells no deletion but by what is missing."""
-    limits = "\nmodules: {companies: {limits: {deletes: 50%}}}\n"
-    stage = stages(**{**LEDGERS, "spec": LEDGERS["spec"] + limits})
+    stage = stages(**ledgers_of("companies", companies={"limits": {"deletes": "50%"}}))
     people = play(stage, "billing", seed, tally)
     stage.sync("--full", code=None)
     here = {c["contact_name"]: c["mobile"] or None for c in live(stage, "billing", "contacts")}

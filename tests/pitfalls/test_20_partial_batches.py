@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from tests.support.business import BY_NAME_ALONE, example_with
 from tests.support.effort import LONG
+from tests.support.ledgers import ledgers_of
 from tests.support.stage import Stage
 from tests.support.tally import Tally
+from tests.support.trio import act
 
 from syncline.connect.sandbox import Fault, FaultKind
 
@@ -123,3 +125,66 @@ def test_each_record_exactly_once(stages: Callable[..., Stage], target: str, tal
     stage.assert_idle()
     other = "crm" if target == "books" else "books"
     assert len(held(stage, other)) == len(wanted) + refused
+
+
+#: Zoho Books takes one record a call: what can break off is the row of calls, in its middle.
+BROKEN_OFF: dict[str, dict[str, Any]] = {
+    "lost": {"kind": FaultKind.LOSE},
+    "applied, then 500": {"kind": FaultKind.STATUS_AFTER},
+    "not applied, 503 page": {"kind": FaultKind.HTML, "status": 503},
+    "cut in the middle": {"kind": FaultKind.TRUNCATE},
+    "broken JSON": {"kind": FaultKind.MALFORMED},
+    "internal error": {"kind": FaultKind.REMOTE, "name": "internal"},
+    "minute used up": {"kind": FaultKind.REMOTE, "name": "minute"},
+    "day used up": {"kind": FaultKind.REMOTE, "name": "day"},
+}
+
+
+def test_a_row_of_calls_that_breaks_off_leaves_each_record_once(
+    stages: Callable[..., Stage], tally: Tally
+) -> None:
+    """New customers and edited ones, a refused one among them, and a fault at the third call of either."""
+    stage = stages(**ledgers_of("companies"))
+    ids = {}
+    for number in range(EDITED):
+        made = act(stage, "ledger", "create", "Contacts", Name=f"Old {number}")
+        ids[f"Old {number}"] = made["ContactID"]
+    stage.sync()
+    wanted = dict.fromkeys(ids, "")
+    faults = stage.systems["billing"].sandbox.faults
+    refusal = Fault(
+        kind=FaultKind.STATUS,
+        status=400,
+        method="POST",
+        path="/books/v3/contacts$",
+        body='{"code": 2, "message": "Invalid value passed for contact_name"}',
+        holding="Refused",
+        times=1000,
+    )
+    faults.arm(refusal)
+    for turn, (shape, fault) in enumerate(BROKEN_OFF.items()):
+        if not LONG and turn > 2:
+            continue
+        tally("shapes of a batch's answer")
+        for number in range(NEW):
+            act(stage, "ledger", "create", "Contacts", Name=f"{shape} {number}")
+            wanted[f"{shape} {number}"] = ""
+        if turn == 0:
+            act(stage, "ledger", "create", "Contacts", Name="Refused")
+        for name in ids:
+            wanted[name] = f"55 {turn} {name}"
+            act(stage, "ledger", "update", "Contacts", ids[name], TaxNumber=wanted[name])
+        for method, path in (("POST", "/books/v3/contacts$"), ("PUT", "/books/v3/contacts/")):
+            faults.arm(Fault(method=method, path=path, skip=2, **fault))
+        stage.sync(code=None)
+        assert len(faults.armed()) < 3, "the fault has hit"
+        faults.clear()
+        faults.arm(refusal)
+        stage.later(timedelta(days=1, minutes=6))
+        for _ in range(2):
+            told = stage.sync(code=1)
+        assert told["modules"]["companies"]["failed"] == 1, shape
+        rows = stage.systems["billing"].records("contacts")
+        assert Counter(row["contact_name"] for row in rows).most_common(1)[0][1] == 1, shape
+        assert {row["contact_name"]: row["tax_reg_no"] for row in rows} == wanted, shape
+    stage.assert_idle()

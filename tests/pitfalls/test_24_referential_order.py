@@ -7,9 +7,11 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from tests.support.effort import effort
+from tests.support.effort import cases, effort
+from tests.support.ledgers import DUE, billed, ledger_document, ledgers_of
 from tests.support.stage import Stage
 from tests.support.tally import Tally
+from tests.support.trio import act
 
 MODULES = ("accounts", "products", "invoices")
 #: What the books refuse: a country with a digit, a code of more than 30 characters.
@@ -147,4 +149,59 @@ def test_a_parent_that_is_made_after_its_module_was_read(stage: Stage, tally: Ta
     stage.crm.server.listeners.clear()
     stage.sync()
     assert held(stage) == {"Contacts": 1, "Items": 1, "Invoices": 1}
+    stage.assert_idle()
+
+
+# --- two ledgers, with payments and credit below the documents -------------------------------------------
+
+
+def town(name: str) -> list[dict[str, str]]:
+    """Zoho Books takes 100 characters of it, Xero more."""
+    return [{"AddressType": "POBOX", "City": name}]
+
+
+def a_chain(stage: Stage) -> dict[str, str]:
+    """In Xero: a customer and an item that Zoho Books refuses, their invoice, its payment, and a credit note
+    that is set off against it. Their ids."""
+    contact = act(stage, "ledger", "create", "Contacts", Name="Harbour Bakery", Addresses=town("x" * 101))
+    told = {"UnitPrice": 50, "AccountCode": "404"}
+    item = act(stage, "ledger", "create", "Items", Code="BREAD", Name="Bread", SalesDetails=told)
+    line = {"ItemCode": "BREAD", "Description": "Bread", "Quantity": 2, "UnitAmount": 50}
+    lines = [{**line, "AccountCode": "200", "TaxType": "OUTPUT"}]
+    invoice = ledger_document(stage, "Invoices", "L-1", DueDate=DUE, Status="AUTHORISED", LineItems=lines)
+    note = ledger_document(stage, "CreditNotes", "C-1", Status="AUTHORISED")
+    told = {"Invoice": {"InvoiceID": invoice}, "Amount": 5, "Date": "2026-06-11"}
+    act(stage, "ledger", "allocate", "CreditNotes", note, **told)
+    act(stage, "ledger", "pay", "Invoices", invoice, Amount=10, Date="2026-06-12")
+    return {"contact": contact["ContactID"], "item": item["ItemID"], "invoice": invoice}
+
+
+def billing(stage: Stage) -> dict[str, int]:
+    names = ("contacts", "items", "invoices", "creditnotes", "customerpayments")
+    return {name: len(stage.systems["billing"].records(name)) for name in names}
+
+
+@pytest.mark.parametrize("first", cases(["contact"], ["item"]))
+def test_payments_and_credit_wait_for_their_invoice_and_it_for_its_customer_and_items(
+    stages: Callable[..., Stage], first: str, tally: Tally
+) -> None:
+    tally("orders of parents and children")
+    modules = ("companies", "products", "invoices", "credit_notes", "payments", "shared_payments")
+    stage = stages(**ledgers_of(*modules))
+    ids = a_chain(stage)
+    mends: dict[str, tuple[str, dict[str, Any]]] = {
+        "contact": ("Contacts", {"Addresses": town("Perth")}),
+        "item": ("Items", {"SalesDetails": {"UnitPrice": 50, "AccountCode": "200"}}),
+    }
+    told = stage.sync(code=1)["modules"]
+    assert not any(billing(stage).values()), "nothing is made up for a parent that is not there"
+    assert [told[name]["failed"] for name in modules] == [1, 1, 0, 0, 0, 0]
+    assert [told[name]["waiting"] for name in modules] == [0, 0, 1, 1, 1, 0]
+    for number, which in enumerate([first, *(name for name in mends if name != first)]):
+        module, values = mends[which]
+        act(stage, "ledger", "update", module, ids[which], **values)
+        stage.sync(code=None)
+        assert billing(stage)["invoices"] == number
+    assert set(billing(stage).values()) == {1}
+    assert billed(stage, "L-1")["balance"] == 110 - 15
     stage.assert_idle()

@@ -664,7 +664,8 @@ class _Failures:
         fields = dict(operation.body["fields"])
         for name, value in instead.items():
             first = fields[name]["set"]
-            fields[name] = {**fields[name], "set": value, "why": f"{first} is taken there", "instead_of": first}
+            why = f"{first} is taken there"
+            fields[name] = {**fields[name], "set": value, "why": why, "instead_of": first}
         number, body = next_id(), {**operation.body, "fields": fields}
         again = Operation(
             id=number,
