@@ -17,7 +17,9 @@ from tests.support.business import (
     open_business,
     told,
 )
+from tests.support.ledgers import DUE, ledger_document, ledgers_of
 from tests.support.stage import Stage
+from tests.support.trio import act, find
 
 FIFTEEN = """
 invoices:
@@ -157,3 +159,119 @@ def test_a_total_that_is_not_the_books_is_told_once_and_left_alone(stage: Stage)
     stage.crm.act("update", "Invoices", crm_invoice(stage, "INV-1")["id"], {"Adjustment": 0})
     stage.assert_idle(passes=2)
     assert drifted(stage) == ["INV-1"]
+
+
+# --- two ledgers: tax rounded line by line in the one, once a document in the other ---------------------
+
+FIFTEEN_THERE = "tables: {sales_tax: {rows: {fifteen: {billing: GST 15, ledger: OUTPUT15}}}}\n"
+#: By how much the two may differ before it is told of (the base spec's tolerance).
+TOLERANCE = Decimal("0.05")
+
+
+@pytest.fixture
+def ledgers(stages: Callable[..., Stage]) -> Stage:
+    """Xero and Zoho Books with a customer, an item, a tax of 15 % and the currencies of all cases."""
+    told = ledgers_of("companies", "products", "invoices")
+    stage = stages(**{**told, "spec": told["spec"] + FIFTEEN_THERE})
+    act(stage, "ledger", "create", "TaxRates", TaxType="OUTPUT15", EffectiveRate=15)
+    act(stage, "billing", "create", "taxes", tax_name="GST 15", tax_percentage=15)
+    for code, rate in (("JPY", "97.5"), ("KWD", "0.2")):
+        act(stage, "ledger", "create", "Currencies", Code=code, rate=rate)
+    sold = {"UnitPrice": 50, "AccountCode": "200"}
+    act(stage, "ledger", "create", "Items", Code="BREAD", Name="Bread", SalesDetails=sold)
+    return stage
+
+
+def in_billing(stage: Stage, name: str) -> dict[str, Any]:
+    return find(stage, "billing", "invoices", invoice_number=name)
+
+
+def totals(stage: Stage, name: str) -> tuple[Decimal, Decimal]:
+    """What an invoice comes to in Zoho Books, and in Xero."""
+    there = find(stage, "ledger", "Invoices", InvoiceNumber=name)
+    return Decimal(in_billing(stage, name)["total"]), Decimal(there["Total"])
+
+
+def told_of(stage: Stage) -> list[str]:
+    return sorted(row["name"] for row in told(stage, "drift") if "total" in row["fields"])
+
+
+def assert_cents_are_told_and_left(stage: Stage) -> None:
+    """Nothing goes round, and what differs by more than the tolerance is told, once."""
+    stage.assert_idle(passes=3)
+    for name in CASES:
+        here, there = totals(stage, name)
+        assert abs(here - there) <= 1, name
+    apart = [name for name in CASES if abs(totals(stage, name)[0] - totals(stage, name)[1]) > TOLERANCE]
+    assert told_of(stage) == sorted(apart)
+    a_while(stage)
+    stage.assert_idle()
+    assert told_of(stage) == sorted(apart), "told a second time"
+
+
+def test_a_ledger_that_rounds_once_a_document_is_sent_the_same_lines(
+    ledgers: Stage, tally: Callable[..., None]
+) -> None:
+    for name, (currency, rows, _) in CASES.items():
+        ledger_document(
+            ledgers,
+            "Invoices",
+            name,
+            DueDate=DUE,
+            Status="AUTHORISED",
+            CurrencyCode=currency,
+            LineItems=list(rows),
+        )
+    before = {row["InvoiceID"]: row for row in ledgers.systems["ledger"].records("Invoices")}
+    ledgers.sync()
+    for name, (currency, rows, total) in CASES.items():
+        row = in_billing(ledgers, name)
+        assert totals(ledgers, name)[1] == Decimal(total)
+        assert row["currency_code"] == currency
+        assert [(each["quantity"], each["rate"]) for each in row["line_items"]] == [
+            (each["Quantity"], each["UnitAmount"]) for each in rows
+        ], name
+    # 76.30 and 15 % of it, 11.445, rounded once; Xero's three lines come to 11.44
+    assert totals(ledgers, "tax line by line is not tax of the sum") == (Decimal("87.75"), Decimal("87.74"))
+    assert_cents_are_told_and_left(ledgers)
+    assert {r["InvoiceID"]: r for r in ledgers.systems["ledger"].records("Invoices")} == before
+    tally("sums of money", len(CASES))
+
+
+def test_a_ledger_that_rounds_line_by_line_is_sent_the_same_lines(
+    ledgers: Stage, tally: Callable[..., None]
+) -> None:
+    ledgers.sync()
+    customer = act(ledgers, "billing", "create", "contacts", contact_name="Harbour Bakery")["contact_id"]
+    item = find(ledgers, "billing", "items", sku="BREAD")["item_id"]
+    tax = find(ledgers, "billing", "taxes", tax_name="GST 15")["tax_id"]
+    codes = {
+        row["currency_code"]: row["currency_id"] for row in ledgers.systems["billing"].records("currencies")
+    }
+    for name, (currency, rows, _) in CASES.items():
+        lines = [
+            {
+                "item_id": item,
+                "quantity": each["Quantity"],
+                "rate": each["UnitAmount"],
+                "tax_id": tax,
+                "discount": f"{each['DiscountRate']}%"
+                if "DiscountRate" in each
+                else each.get("DiscountAmount", 0),
+            }
+            for each in rows
+        ]
+        head = {"customer_id": customer, "invoice_number": name, "currency_id": codes[currency]}
+        days = {"date": "2026-06-10", "due_date": DUE, "discount_type": "item_level"}
+        act(ledgers, "billing", "create", "invoices", **head, **days, line_items=lines)
+    before = {row["invoice_id"]: row for row in ledgers.systems["billing"].records("invoices")}
+    ledgers.sync()
+    for name, (currency, rows, total) in CASES.items():
+        there = find(ledgers, "ledger", "Invoices", InvoiceNumber=name)
+        assert (there["CurrencyCode"], there["Total"]) == (currency, Decimal(total)), name
+        assert [each["UnitAmount"] for each in there["LineItems"]] == [each["UnitAmount"] for each in rows], (
+            name
+        )
+    assert_cents_are_told_and_left(ledgers)
+    assert {r["invoice_id"]: r for r in ledgers.systems["billing"].records("invoices")} == before
+    tally("sums of money", len(CASES))
