@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.support.business import a_while, example_with, told
+from tests.support.ledgers import DUE, ledger_document, ledgers_of
 from tests.support.stage import Stage
+from tests.support.trio import act, find
 
 #: Two kinds of owner are one and the same to the books.
 OWNERS = """
@@ -152,3 +155,93 @@ def test_an_option_that_is_out_of_use_stays_where_it_is(stage: Stage) -> None:
     stage.assert_idle(passes=2)
     assert account(stage, "Acme")["Ownership"] == "Public"
     assert contact(stage, "Acme")["SalesDefaultLineAmountType"] == "EXCLUSIVE"
+
+
+# --- two ledgers: taxes, accounts and states are lists of each ------------------------------------------
+
+
+def in_billing(stage: Stage, number: str) -> dict[str, Any]:
+    return find(stage, "billing", "invoices", invoice_number=number)
+
+
+def booked(stage: Stage, number: str) -> dict[str, Any]:
+    return find(stage, "ledger", "Invoices", InvoiceNumber=number)
+
+
+def taxed(kind: str) -> list[dict[str, Any]]:
+    line = {"Description": "Bread", "Quantity": 2, "UnitAmount": 50, "AccountCode": "200", "TaxType": kind}
+    return [line]
+
+
+@pytest.fixture
+def ledgers(stages: Callable[..., Stage]) -> Stage:
+    return stages(**ledgers_of("companies", "invoices"))
+
+
+def test_states_that_become_one_in_the_other_ledger_do_not_come_back_as_another(ledgers: Stage) -> None:
+    """Sent, overdue and part paid are all authorised in Xero, which says of none of them that it is sent."""
+    for number, due in (("SENT", DUE), ("LATE", "2026-06-30"), ("PART", DUE)):
+        ledger_document(ledgers, "Invoices", number, DueDate=due, Status="AUTHORISED")
+    ledgers.sync()
+    act(ledgers, "billing", "pay", "invoices", in_billing(ledgers, "PART")["invoice_id"], amount=10)
+    ledgers.sync()
+    states = {"SENT": "sent", "LATE": "overdue", "PART": "partially_paid"}
+    ledgers.assert_idle(passes=2)
+    ledgers.later(timedelta(days=1))
+    for number in states:
+        record = booked(ledgers, number)["InvoiceID"]
+        act(ledgers, "ledger", "update", "Invoices", record, Reference="asked twice")
+    ledgers.sync()
+    assert {number: in_billing(ledgers, number)["status"] for number in states} == states
+    assert {in_billing(ledgers, number)["reference_number"] for number in states} == {"asked twice"}
+    assert {booked(ledgers, number)["Status"] for number in states} == {"AUTHORISED"}
+    ledgers.assert_idle(passes=2)
+
+
+def test_a_tax_that_the_other_ledger_lacks_holds_back_its_documents_lines_alone(ledgers: Stage) -> None:
+    ledger_document(ledgers, "Invoices", "L-1", DueDate=DUE)
+    ledger_document(ledgers, "Invoices", "L-2", DueDate=DUE)
+    ledgers.sync()
+    ledgers.later(timedelta(minutes=3))
+    act(ledgers, "ledger", "create", "TaxRates", TaxType="OUTPUT15", EffectiveRate=15)
+    told = {"DueDate": "2099-12-01", "LineItems": taxed("OUTPUT15")}
+    act(ledgers, "ledger", "update", "Invoices", booked(ledgers, "L-1")["InvoiceID"], **told)
+    act(ledgers, "ledger", "update", "Invoices", booked(ledgers, "L-2")["InvoiceID"], DueDate="2099-12-02")
+    ledgers.sync(code=1)
+    assert in_billing(ledgers, "L-2")["due_date"] == "2099-12-02"
+    assert in_billing(ledgers, "L-1")["due_date"] == "2099-12-01", "a field that can go over was held back"
+    assert in_billing(ledgers, "L-1")["line_items"][0]["tax_name"] == "GST"
+    (row,) = ledgers.run("status", "--list", "failed", "--json").json["records"]
+    assert "OUTPUT15" in row["reason"]
+    assert "sales_tax" in row["reason"], "the table that lacks it is named"
+    ledgers.assert_idle(passes=2)
+    # The table has it, and Zoho Books does not; then both do.
+    more = "tables: {sales_tax: {rows: {fifteen: {billing: GST 15, ledger: OUTPUT15}}}}\n"
+    ledgers.spec.write_text(ledgers.spec.read_text() + more)
+    ledgers.later(timedelta(minutes=6))
+    ledgers.sync("--accept-changes", code=1)
+    (row,) = ledgers.run("status", "--list", "failed", "--json").json["records"]
+    assert "GST 15" in row["reason"]
+    found = ledgers.run("validate", "--live", "--json").json["problems"]
+    assert any("GST 15" in problem["message"] for problem in found)
+    act(ledgers, "billing", "create", "taxes", tax_name="GST 15", tax_percentage=15)
+    ledgers.later(timedelta(hours=2))
+    ledgers.sync()
+    assert in_billing(ledgers, "L-1")["total"] == 115
+    ledgers.assert_idle()
+
+
+def test_a_tax_that_is_renamed_in_the_other_ledger_wipes_nothing(ledgers: Stage) -> None:
+    ledger_document(ledgers, "Invoices", "L-1", DueDate=DUE)
+    ledgers.sync()
+    tax = find(ledgers, "billing", "taxes", tax_name="GST")["tax_id"]
+    act(ledgers, "billing", "update", "taxes", tax, tax_name="GST 10")
+    found = ledgers.run("validate", "--live", "--json").json["problems"]
+    assert any("'GST'" in problem["message"] or "GST," in problem["message"] for problem in found), found
+    ledgers.later(timedelta(minutes=3))
+    act(ledgers, "ledger", "update", "Invoices", booked(ledgers, "L-1")["InvoiceID"], DueDate="2099-12-01")
+    ledgers.sync(code=None)
+    assert in_billing(ledgers, "L-1")["due_date"] == "2099-12-01"
+    assert in_billing(ledgers, "L-1")["line_items"][0]["tax_id"] == tax
+    assert booked(ledgers, "L-1")["LineItems"][0]["TaxType"] == "OUTPUT"
+    ledgers.assert_idle()

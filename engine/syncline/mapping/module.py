@@ -447,7 +447,8 @@ def _finish(
             return value
         if counterparts is not None and value is not None:
             if value not in counterparts:
-                raise ValueError(f"{value!r} has no counterpart: add it to 'values' of the map {fmap.name!r}")
+                where = f"the table {fmap.table!r}" if fmap.table else f"'values' of the map {fmap.name!r}"
+                raise ValueError(f"{value!r} has no counterpart: add it to {where}")
             value = counterparts[value]
         if form is not None:
             value = form(value)

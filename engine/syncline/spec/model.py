@@ -207,8 +207,9 @@ class FieldMap:
     the *target* system's name. ``ref``: the module whose links translate the value. ``otherwise``: by system,
     the identity there of the record that stands for none, or its natural key. ``each``: the maps inside one
     item of a list, with ``key`` the one of them that tells items apart (``None``: by the remote's own item
-    ids and order). ``values``: pairs of (left, right) choice values. ``direction`` is already resolved from
-    the module's and the map's own. ``enforce``: a one-way map puts back its source's value. ``tolerance``:
+    ids and order). ``values``: pairs of (left, right) choice values, those of ``table`` where the map names
+    one. ``direction`` is already resolved from the module's and the map's own. ``enforce``: a one-way map
+    puts back its source's value. ``tolerance``:
     numbers that differ by no more are equal. ``taken``: by the target system's name, what is stored where
     another record holds the value that was to be stored. ``places``: by key of the map, where its value
     begins, or the key itself before a map or a list (``""``: the map's own name; ``values.0.crm``: one value
@@ -227,6 +228,7 @@ class FieldMap:
     each: Mapping[str, FieldMap] | None = None
     key: str | None = None
     values: tuple[tuple[Any, Any], ...] | None = None
+    table: str | None = None
     enforce: bool = False
     tolerance: Decimal | None = None
     taken: Mapping[str, Expression] = field(default_factory=dict)

@@ -764,6 +764,7 @@ class _Parser:
             each=each,
             key=key,
             values=values,
+            table=self._text((*path, "values")),
             enforce=enforce,
             tolerance=_decimal(self._value((*path, "tolerance"))),
             taken=self._expressions((*path, "taken")),
