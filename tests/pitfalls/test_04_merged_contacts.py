@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.support.ledgers import DUE, ledger_document, ledgers_of
 from tests.support.questions import asked, live, named
 from tests.support.stage import Stage
+from tests.support.trio import act, find
 
 NAMES = ("Harbour Bakery", "Harbor Bakery")
 
@@ -137,3 +141,42 @@ def test_two_links_on_one_survivor_are_a_question_and_no_loop_of_errors(met: Sta
     assert len(live(met, "crm", "Accounts")) == len(live(met, "books", "Contacts")) == 1
     met.sync(code=None)
     met.assert_idle(passes=2)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new-survivor", "survivor-of-its-own-counterpart"])
+def test_a_customer_merged_in_a_second_ledger(stages: Callable[..., Stage], known: bool) -> None:
+    """Zoho Books merges in its screens alone: documents move, one id is gone, and no reply says where to."""
+    limits = {"limits": {"deletes": "none"}}
+    stage = stages(**ledgers_of("companies", "invoices", companies=limits, invoices=limits))
+    ledger_document(stage, "Invoices", "L-1", DueDate=DUE)
+    stage.sync()
+    stage.later(timedelta(minutes=3))
+    gone = find(stage, "billing", "contacts", contact_name="Harbour Bakery")["contact_id"]
+    values = {"contact_name": "Harbour Bakers Pty", "email": "h@x.example"}
+    if not known:
+        values["company_name"] = "Harbour Bakery"  # by which the match rules know it
+    survivor = act(stage, "billing", "create", "contacts", **values)["contact_id"]
+    stage.sync(code=None)
+    stage.later(timedelta(minutes=3))
+    act(stage, "billing", "merge", "contacts", gone, into=survivor)
+    stage.sync("--full", code=None)
+    stage.sync(code=None)
+    (invoice,) = stage.systems["billing"].records("invoices")
+    assert invoice["customer_id"] == survivor
+    contacts = {row["ContactID"]: row for row in live(stage, "ledger", "Contacts")}
+    (entry,) = stage.systems["ledger"].records("Invoices")
+    holder = contacts[entry["Contact"]["ContactID"]]
+    if known:
+        # It has a counterpart of its own: the document follows, and the other one rests as a deleted one does.
+        assert [row["Name"] for row in contacts.values()] == ["Harbour Bakers Pty"]
+    else:
+        assert len(contacts) == 1
+        assert merged_events(stage) == 1
+    assert holder["EmailAddress"] == "h@x.example"
+    assert asked(stage) == []
+    stage.assert_idle(passes=2)
+    # What refers to it goes on.
+    act(stage, "ledger", "update", "Invoices", entry["InvoiceID"], DueDate="2099-12-01")
+    stage.sync()
+    assert stage.systems["billing"].records("invoices")[0]["due_date"] == "2099-12-01"
+    stage.assert_idle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,10 @@ from tests.support.business import (
     line,
     open_business,
 )
+from tests.support.effort import cases
+from tests.support.ledgers import DUE, ledger_document, ledgers_of
 from tests.support.stage import Stage
+from tests.support.trio import act, find
 from tests.support.wire import tapped
 
 LINES = 30
@@ -167,3 +171,122 @@ def test_an_edit_of_the_header_sends_no_lines(invoice: Stage) -> None:
     (row,) = wire.rows("Invoices")
     assert set(row) == {"id", "Due_Date"}
     invoice.assert_idle(passes=2)
+
+
+# --- Zoho Books: lines and persons that are left out of a write are gone ---------------------------------
+
+SOLD = 12
+
+
+@pytest.fixture
+def ledgers(stages: Callable[..., Stage]) -> Stage:
+    """An invoice of twelve lines in step; the billing's people have put some of them under headings."""
+    stage = stages(**ledgers_of("companies", "people", "invoices"))
+    told = {"AccountCode": "200", "TaxType": "OUTPUT", "UnitAmount": 50}
+    rows = [{**told, "Description": f"Loaf {n}", "Quantity": n + 1} for n in range(SOLD)]
+    ledger_document(stage, "Invoices", "L-12", DueDate=DUE, LineItems=rows)
+    stage.sync()
+    row = in_billing(stage)
+    headed = [{**line, "header_name": f"Shelf {n // 4}"} for n, line in enumerate(row["line_items"])]
+    act(stage, "billing", "update", "invoices", row["invoice_id"], line_items=headed)
+    stage.sync()
+    a_while(stage)
+    return stage
+
+
+def in_billing(stage: Stage) -> dict[str, Any]:
+    return find(stage, "billing", "invoices", invoice_number="L-12")
+
+
+def booked(stage: Stage) -> list[dict[str, Any]]:
+    entry = find(stage, "ledger", "Invoices", InvoiceNumber="L-12")
+    return without_totals(entry["LineItems"])
+
+
+def edit_ledger(stage: Stage, lines: list[dict[str, Any]], **head: Any) -> None:
+    record = find(stage, "ledger", "Invoices", InvoiceNumber="L-12")["InvoiceID"]
+    act(stage, "ledger", "update", "Invoices", record, **({"LineItems": lines} if lines else {}), **head)
+
+
+#: By what people do to the lines in Xero: the lines that they leave, and of which old ones those are made.
+EDITS: dict[str, tuple[Callable[[list[dict[str, Any]]], list[dict[str, Any]]], list[int | None]]] = {
+    "edited": (lambda rows: [*rows[:7], {**rows[7], "Quantity": 99}, *rows[8:]], [*range(SOLD)]),
+    "added": (
+        lambda rows: [*rows[:3], {**_bare(rows[0]), "Description": "Roll"}, *rows[3:]],
+        [*range(3), None, *range(3, SOLD)],
+    ),
+    "removed": (lambda rows: rows[:4] + rows[5:], [n for n in range(SOLD) if n != 4]),
+    "reordered": (lambda rows: rows[::-1], [*range(SOLD)][::-1]),
+}
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "LineItemID"}
+
+
+@pytest.mark.parametrize("edit", cases(["edited"], ["added", "removed", "reordered"]))
+def test_the_lines_of_a_second_ledger_keep_their_ids_and_what_only_it_knows(
+    ledgers: Stage, edit: str
+) -> None:
+    before = in_billing(ledgers)["line_items"]
+    change, origins = EDITS[edit]
+    edit_ledger(ledgers, change(booked(ledgers)))
+    with tapped(ledgers.systems["billing"]) as wire:
+        ledgers.sync()
+    ((method, _, body),) = wire.calls
+    assert (method, set(body)) == ("PUT", {"line_items"})
+    ids = [None if n is None else before[n]["line_item_id"] for n in origins]
+    assert [line.get("line_item_id") for line in body["line_items"]] == ids
+    after = in_billing(ledgers)["line_items"]
+    assert [line["description"] for line in after] == [row["Description"] for row in booked(ledgers)]
+    kept = [
+        (a["header_name"], a["description"]) for a, n in zip(after, origins, strict=True) if n is not None
+    ]
+    assert kept == [(before[n]["header_name"], before[n]["description"]) for n in origins if n is not None]
+    ledgers.assert_idle(passes=2)
+
+
+def test_a_header_of_a_second_ledger_is_written_without_its_lines(ledgers: Stage) -> None:
+    edit_ledger(ledgers, [], DueDate="2099-12-01")
+    with tapped(ledgers.systems["billing"]) as wire:
+        ledgers.sync()
+    assert [(method, body) for method, _, body in wire.calls] == [("PUT", {"due_date": "2099-12-01"})]
+    a_while(ledgers)
+    act(ledgers, "billing", "update", "invoices", in_billing(ledgers)["invoice_id"], due_date="2099-12-31")
+    with tapped(ledgers.systems["ledger"]) as wire:
+        ledgers.sync()
+    (row,) = wire.rows("Invoices")
+    assert set(row) == {"InvoiceID", "DueDate"}
+    ledgers.assert_idle(passes=2)
+
+
+def test_a_person_who_is_left_out_of_a_write_would_be_gone_and_none_is(ledgers: Stage) -> None:
+    """The main person's address is the contact's own, and is written with all the persons of it."""
+    contact = find(ledgers, "ledger", "Contacts", Name="Harbour Bakery")["ContactID"]
+    first = {"FirstName": "Ann", "LastName": "Lee", "EmailAddress": "ann@harbour.example"}
+    others = [
+        {"FirstName": n, "LastName": "Ng", "EmailAddress": f"{n}@harbour.example"} for n in ("mia", "bo")
+    ]
+    act(ledgers, "ledger", "update", "Contacts", contact, **first, ContactPersons=others)
+    ledgers.sync()
+    a_while(ledgers)
+    row = find(ledgers, "billing", "contacts", contact_name="Harbour Bakery")
+    before = {person["email"]: person["contact_person_id"] for person in row["contact_persons"]}
+    assert len(before) == 3
+    mia = f"{row['contact_id']}.{before['mia@harbour.example']}"
+    act(ledgers, "billing", "update", "contactpersons", mia, department="Cakes")
+    ledgers.sync()
+    a_while(ledgers)
+    act(ledgers, "ledger", "update", "Contacts", contact, EmailAddress="lee@harbour.example")
+    with tapped(ledgers.systems["billing"]) as wire:
+        ledgers.sync()
+    ((_, _, body),) = wire.calls
+    assert set(body) == {"contact_persons"}
+    persons = find(ledgers, "billing", "contacts", contact_name="Harbour Bakery")["contact_persons"]
+    told = {person["email"]: (person["contact_person_id"], person["department"]) for person in persons}
+    assert told == {
+        "lee@harbour.example": (before["ann@harbour.example"], ""),
+        "mia@harbour.example": (before["mia@harbour.example"], "Cakes"),
+        "bo@harbour.example": (before["bo@harbour.example"], ""),
+    }
+    ledgers.assert_idle(passes=2)
