@@ -167,7 +167,7 @@ def test_a_customer_merged_in_a_second_ledger(stages: Callable[..., Stage], know
     (entry,) = stage.systems["ledger"].records("Invoices")
     holder = contacts[entry["Contact"]["ContactID"]]
     if known:
-        # It has a counterpart of its own: the document follows, and the other one rests as a deleted one does.
+        # It has a counterpart of its own: the document follows, and the other one ends as if deleted.
         assert [row["Name"] for row in contacts.values()] == ["Harbour Bakers Pty"]
     else:
         assert len(contacts) == 1

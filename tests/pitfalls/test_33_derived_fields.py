@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.support.business import a_while, books_invoice, crm_invoice, example_with, line, open_business
 from tests.support.effort import effort
+from tests.support.ledgers import billed, ledger_document, ledgers_of
 from tests.support.stage import Stage
+from tests.support.trio import act, find
 from tests.support.wire import tapped
 
 SYDNEY = ZoneInfo("Australia/Sydney")
@@ -102,3 +104,25 @@ def test_a_payment_and_a_new_total_write_nothing_back(stage: Stage) -> None:
         a_while(stage)
         stage.assert_idle(passes=3)
     assert books.calls == []
+
+
+def test_midnight_and_a_payment_in_a_second_ledger_write_nothing_to_the_invoice(
+    stages: Callable[..., Stage],
+) -> None:
+    """Zoho Books makes an invoice overdue without a word, and calls it changed when it is paid."""
+    stage = stages(**ledgers_of("companies", "invoices", "payments"))
+    today = stage.now().astimezone(SYDNEY).date()
+    for number in range(effort(4, 100)):
+        due = (today + timedelta(days=1)).isoformat()
+        ledger_document(stage, "Invoices", f"L-{number}", DueDate=due, Status="AUTHORISED")
+    stage.sync()
+    stage.later(timedelta(days=3))
+    stage.assert_idle(passes=2)
+    assert {row["status"] for row in stage.systems["billing"].records("invoices")} == {"overdue"}
+    act(stage, "billing", "pay", "invoices", billed(stage, "L-1")["invoice_id"])
+    with tapped(stage.systems["ledger"]) as there, tapped(stage.systems["billing"]) as here:
+        stage.sync()
+    assert [(method, path.rsplit("/", 1)[-1]) for method, path, _ in there.calls] == [("PUT", "Payments")]
+    assert here.calls == []
+    assert find(stage, "ledger", "Invoices", InvoiceNumber="L-1")["Status"] == "PAID"
+    stage.assert_idle(passes=2)
