@@ -454,22 +454,8 @@ class _Batch:
             if f.required and f.name not in filled
         }
 
-    def _refers_to_one_under_way(self, target: Side, values: dict[str, Any]) -> bool:
-        """Whether a write may still reach a record that a new one belongs to: told what it held then, the
-        remote would drop what was added to it meanwhile."""
-        under_way = set[tuple[str, str, str]]().union(*(o.under_way for o in self.scope.scopes.values()))
-        if not under_way:
-            return False
-        end = self.scope.ends[target]
-        fields = {name: self.scope.maps.by_name[name].ends[target].field for name in values}
-        return any(
-            (end.system, field.reference.module, str(values[name])) in under_way
-            for name, field in fields.items()
-            if field is not None and field.reference is not None
-        )
-
     def _create(self, row: Staged, side: Side, values: dict[str, Any]) -> None:
-        if self._refers_to_one_under_way(side.other, values):
+        if self.scope.belongs_to_one_under_way(side.other, values):
             self._rest([row], "waiting", "a write that was not answered may still reach what it refers to")
             return
         ids: list[str | None] = [None, None]
@@ -489,11 +475,8 @@ class _Batch:
     # a linked pair
 
     def _shared_with_one_under_way(self, link: Link) -> bool:
-        """Whether another module's write may still reach one of these records. It may tell the remote again
-        what it held then, and so what we write now would be lost."""
-        ends = zip(self.scope.ends, link.ids, strict=True)
-        ours = {(end.system, end.remote.name, record) for end, record in ends}
-        return any(not ours.isdisjoint(other.under_way) for other in self.scope.scopes.values())
+        ends = zip(Side, self.scope.ends, link.ids, strict=True)
+        return any(self.scope.is_under_way(s, end.remote.name, i) for s, end, i in ends if i is not None)
 
     def _decide_pair(self, pair: _Pair) -> None:
         link = pair.link

@@ -254,6 +254,10 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
             except KeyError:
                 _take_back(scope, db, [operation], "what it refers to was not created", status="waiting")
                 continue
+            if _is_under_way(scope, side, operation, values):
+                why = "a write that was not answered may still be carried out"
+                _take_back(scope, db, [operation], why, status="waiting")
+                continue
             ready.append(operation)
             writes.append(_to_write(scope, side, operation, values))
         scope.ledger.mark_sent(db, [op.id for op in ready], _remote_now(scope, side))
@@ -295,6 +299,13 @@ def _takeable(scope: Scope, side: Side, operations: Sequence[Operation]) -> Sequ
     ]
     _settle(scope, side, answers)
     return [op for op in operations if op.id not in refused]
+
+
+def _is_under_way(scope: Scope, side: Side, operation: Operation, values: Mapping[str, Any]) -> bool:
+    """Whether another module's write, sent in this pass and not answered, may still overwrite this one."""
+    if operation.record is None:
+        return scope.belongs_to_one_under_way(side, values)
+    return scope.is_under_way(side, scope.ends[side].remote.name, operation.record)
 
 
 def _looks_first(scope: Scope, side: Side, kind: WriteKind) -> bool:

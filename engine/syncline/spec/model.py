@@ -209,11 +209,10 @@ class FieldMap:
     item of a list, with ``key`` the one of them that tells items apart (``None``: by the remote's own item
     ids and order). ``values``: pairs of (left, right) choice values, those of ``table`` where the map names
     one. ``direction`` is already resolved from the module's and the map's own. ``enforce``: a one-way map
-    puts back its source's value. ``tolerance``:
-    numbers that differ by no more are equal. ``taken``: by the target system's name, what is stored where
-    another record holds the value that was to be stored. ``places``: by key of the map, where its value
-    begins, or the key itself before a map or a list (``""``: the map's own name; ``values.0.crm``: one value
-    of ``values``).
+    puts back its source's value. ``tolerance``: numbers that differ by no more are equal. ``taken``: by the
+    target system's name, what is stored where another record holds the value that was to be stored.
+    ``places``: by key of the map, where its value begins, or the key itself before a map or a list (``""``:
+    the map's own name; ``values.0.crm``: one value of ``values``).
     """
 
     name: str

@@ -821,3 +821,48 @@ def test_the_form_that_a_remote_gives_a_value_never_comes_back(
     assert pair.b.rows["people"][right]["name"] == "ACME"
     assert (pair.a.rows["people"][left]["name"], pair.a.rows["people"][left]["tax"]) == ("Acme", "10")
     quiet(pair)
+
+
+#: Two modules that write different fields of the same records.
+SHARED = (
+    SPEC
+    + """
+  notes:
+    between: {a: people, b: people}
+    match: [{a: "name | fold", b: "name | fold"}]
+    fields: {note: {a: note, b: note}}
+"""
+)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["in the same pass", "in a later pass"])
+def test_what_another_modules_late_write_may_overwrite_is_held_back(
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """Some remotes are told the whole of what a change is a part of: what is written there meanwhile would be
+    lost with the change that comes late."""
+    pair = Pair(tmp_path, database, SHARED)
+    left, right = met(pair)
+    original, late = MemorySession.write, []
+
+    def write(session: MemorySession, module: str, writes: Any) -> Any:
+        if not late:
+            late.append(lambda: original(session, module, writes))
+            return [Outcome(kind=OutcomeKind.UNKNOWN, id=w.id, message="no answer") for w in writes]
+        return original(session, module, writes)
+
+    monkeypatch.setattr(MemorySession, "write", write)
+    pair.a.person("people", left, phone="2", **({"note": "n"} if at_once else {}))
+    pair.run()
+    if not at_once:
+        pair.a.person("people", left, note="n")
+    pair.now += timedelta(minutes=1)
+    told = pair.run()
+    assert told.modules["notes"]["waiting"] == 1
+    assert pair.b.rows["people"][right].get("note") is None
+    late[0]()
+    pair.now += timedelta(minutes=3)
+    pair.run()
+    row = pair.b.rows["people"][right]
+    assert (row["phone"], row["note"]) == ("2", "n")
+    quiet(pair)
