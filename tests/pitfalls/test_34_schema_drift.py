@@ -141,7 +141,7 @@ def test_a_module_that_is_gone_stops_itself_alone(stage: Stage) -> None:
     assert phone(stage) == "222"
     assert "crm no longer has the remote module Products" in outcome["problems"]["products"]
     assert "between" in line_at(outcome["problems"]["products"])
-    assert outcome["problems"]["invoices"] == "left out: it refers to products, which failed"
+    assert outcome["problems"]["invoices"].startswith("left out: it refers to products, ")
     stage.crm.sandbox.org.meta["Products"] = gone
     stage.later(LOOK)
     stage.sync()

@@ -22,7 +22,7 @@ from syncline.reconcile.order import references_of
 from syncline.run.deciding import keep_made, read_decided
 from syncline.run.reading import read_end, read_records, recheck_due
 from syncline.run.reconciling import reconcile
-from syncline.run.scope import SafetyStop, Scope, Totals
+from syncline.run.scope import SafetyStop, Scope, Totals, left_out_with
 from syncline.run.sweeping import begin_sweep, sweep
 from syncline.run.writing import mark_gone, recover, write_planned
 
@@ -378,7 +378,7 @@ def _without_failed(scopes: Sequence[Scope], result: PassResult) -> list[Scope]:
             continue
         broken = sorted(references_of(scope.module) & result.problems.keys())
         if broken:
-            result.problems[scope.name] = f"left out: it refers to {broken[0]}, which failed"
+            result.problems[scope.name] = left_out_with(broken[0])
             continue
         alive.append(scope)
     return alive

@@ -99,6 +99,11 @@ class Totals:
     unchanged: int = 0
 
 
+def left_out_with(module: str) -> str:
+    """Why a module is left out of a pass together with one that it refers to."""
+    return f"left out: it refers to {module}, which failed; it goes on as soon as {module} does"
+
+
 class Scope:
     """One module of one spec between two organisations, during one pass.
 

@@ -36,7 +36,7 @@ from syncline.run.installed import installed_plugins
 from syncline.run.keeping import KeptMatch, keep
 from syncline.run.known import known_module, labels_of
 from syncline.run.nesting import NestedSession
-from syncline.run.scope import NO_MATCHES, Keep, Onlooker, Scope, ScopeEnd
+from syncline.run.scope import NO_MATCHES, Keep, Onlooker, Scope, ScopeEnd, left_out_with
 from syncline.spec.digest import field_digests, map_digests, table_digest
 from syncline.spec.load import Loaded, load_spec
 from syncline.spec.matches import Matches, load_matches, matches_file
@@ -396,7 +396,7 @@ class Workspace:
                 self.left_out[module.name] = failed[system].told
                 return True
         if broken := sorted(references_of(module) & self.left_out.keys()):
-            self.left_out[module.name] = f"left out: it refers to {broken[0]}, which failed"
+            self.left_out[module.name] = left_out_with(broken[0])
         return module.name in self.left_out
 
     def _refuse_one_for_both(self, modules: Sequence[Module], failed: Mapping[str, RemoteError]) -> None:
