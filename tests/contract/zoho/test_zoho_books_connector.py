@@ -524,12 +524,17 @@ def test_a_draft_is_changed_before_it_is_sent_and_a_void_one_revived_before_it_i
     assert (values["status"], values["notes"]) == ("draft", "Two")
 
 
-def test_what_is_paid_is_not_voided_by_us(remote: Books, session: Session, customer: str) -> None:
-    invoice = made(session, "invoices", customer_id=customer, line_items=lines(WORK), status="sent")
+@pytest.mark.parametrize(("due", "status"), [("2099-01-01", "partially_paid"), ("2026-01-01", "overdue")])
+def test_what_is_paid_is_not_voided_by_us(
+    remote: Books, session: Session, customer: str, due: str, status: str
+) -> None:
+    """An overdue invoice may be voided, and does not say by its status that a part of it is paid."""
+    days = {"date": "2025-12-01", "due_date": due}
+    invoice = made(session, "invoices", customer_id=customer, line_items=lines(WORK), status="sent", **days)
     remote.act("pay", "invoices", invoice, amount=Decimal(1), date="2026-11-20")
     outcome = change(session, "invoices", invoice, WriteKind.VOID)
     assert outcome.kind is OutcomeKind.REFUSED
-    assert remote.row("invoices", invoice)["status"] == "partially_paid"
+    assert remote.row("invoices", invoice)["status"] == status
 
 
 @pytest.mark.parametrize("module", ["contacts", "items", "pricebooks"])
@@ -683,6 +688,21 @@ def test_a_create_whose_answer_is_lost_is_found(
     assert (found.kind, found.id) == (OutcomeKind.DONE, row["invoice_id"])
     assert row["status"] == "sent", "what was left undone is done"
     assert found.record.values["status"] == "sent"
+
+
+def test_two_creates_that_look_alike_are_not_both_found_in_the_one_that_was_made(
+    remote: Books, session: Session, customer: str
+) -> None:
+    """Two payments of one amount on one day: the answer of the first is lost, the second never arrives."""
+    invoice = made(session, "invoices", customer_id=customer, line_items=lines(WORK), status="sent")
+    values = {"customer_id": customer, "payment_mode": "cash", "amount": Decimal(10), "date": "2026-06-12"}
+    values["invoice_id"] = invoice
+    writes = [Write(kind=WriteKind.CREATE, key=f"k{n}", values=values) for n in range(2)]
+    remote.sandbox.faults.arm(Fault(kind=FaultKind.LOSE, method="POST", path="/books/v3/customerpayments"))
+    (lost,) = session.write("customerpayments", writes[:1])
+    assert lost.kind is OutcomeKind.UNKNOWN
+    told = session.settle("customerpayments", [sent(write) for write in writes])
+    assert [outcome is not None for outcome in told] == [True, False]
 
 
 def test_a_create_that_breaks_off_before_its_status_is_finished_by_settling(
