@@ -1,8 +1,8 @@
 """Convergence, searched for over HTTP between two ledgers: Zoho Books and Xero.
 
 What the search between a CRM and a ledger cannot show: a remote without keys that make a create safe to
-repeat, without conditional writes and without deletions that it tells, which takes one record a call and states
-by calls of their own; and payments, two of which may be alike.
+repeat, without conditional writes and without deletions that it tells, which takes one record a call, and
+states by calls of their own; and payments, two of which may be alike.
 """
 
 from __future__ import annotations

@@ -12,12 +12,15 @@ from typing import Any
 from unittest import mock
 
 from tests.support.business import DATE, DUE, book_entry, books_invoice, crm_invoice, line, open_business
+from tests.support.effort import effort
+from tests.support.ledgers import billed, ledger_document, ledgers_of
 from tests.support.stage import EXAMPLE, Done, Stage
+from tests.support.trio import act, find
 
 from syncline.connect.sandbox import Fault, FaultKind
 
-#: Enough records that each case of a short run can delete one.
-KNOWN = 20
+#: Enough records that each case can delete one.
+KNOWN = effort(20, 80)
 #: Records on a small page: more than are ever asked for by their ids.
 _SMALL = 10
 
@@ -25,10 +28,16 @@ _HEAD = EXAMPLE.read_text(encoding="utf-8").split("schedule:")[0]
 _OFF = "{enabled: false}"
 _RULES = "{match: null, deletes: {crm: delete, books: %s}, limits: {deletes: none}}"
 _ENDS = "{deletes: {books: delete}, limits: {deletes: none}}"
-SPECS = {
-    "accounts": f"{_HEAD}\nmodules: {{accounts: {_RULES % 'archive'}, products: {_OFF}, invoices: {_OFF}}}\n",
-    "products": f"{_HEAD}\nmodules: {{products: {_RULES % 'delete'}, accounts: {_OFF}, invoices: {_OFF}}}\n",
-    "invoices": f"{_HEAD}\nmodules: {{invoices: {_ENDS}}}\n",
+#: By module that a call is about: the options of its stage.
+STAGES: dict[str, dict[str, Any]] = {
+    "accounts": {
+        "spec": f"{_HEAD}\nmodules: {{accounts: {_RULES % 'archive'}, products: {_OFF}, invoices: {_OFF}}}\n"
+    },
+    "products": {
+        "spec": f"{_HEAD}\nmodules: {{products: {_RULES % 'delete'}, accounts: {_OFF}, invoices: {_OFF}}}\n"
+    },
+    "invoices": {"spec": f"{_HEAD}\nmodules: {{invoices: {_ENDS}}}\n"},
+    "ledgers": ledgers_of("companies", "invoices", "credit_notes"),
 }
 
 
@@ -36,10 +45,11 @@ SPECS = {
 class Call:
     """One call of one connector.
 
-    ``kind``: ``read`` (may be asked again at will), ``write`` (never sent again blindly), ``code``
-    (spends the code of a sign-in). ``path``: a regular expression; ``skip``: how many such requests
-    come before it in the pass. ``stir``: what people do so that the verb makes this call, given a
-    number that is another one each time. ``first``: faults that lead to it.
+    ``kind``: ``read`` (may be asked again at will), ``write`` (never sent again blindly), ``step`` (finishes
+    a write that earlier calls have begun), ``code`` (spends the code of a sign-in). ``path``: a regular
+    expression; ``skip``: how many such requests come before it in the pass. ``stir``: what people do so that
+    the verb makes this call, given a number that is another one each time; ``ends``: they end a record.
+    ``first``: faults that lead to it.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Call:
     path: str
     stir: Callable[[Stage, int], None]
     module: str = "accounts"
+    ends: bool = False
     skip: int = 0
     verb: tuple[str, ...] = ("sync", "--json")
     first: tuple[Fault, ...] = ()
@@ -57,6 +68,11 @@ class Call:
     @property
     def id(self) -> str:
         return f"{self.system}-{self.name.replace(' ', '-')}"
+
+    @property
+    def stage(self) -> str:
+        """Calls of one name here share a stage. One that uses up records has a stage of its own."""
+        return f"{self.module} {self.id}" if self.ends else self.module
 
 
 def run(stage: Stage, call: Call) -> Done:
@@ -70,12 +86,15 @@ def run(stage: Stage, call: Call) -> Done:
 
 def populate(stage: Stage, module: str) -> None:
     """Records that both ends know, and the pass that makes them so."""
+    if module == "ledgers":
+        for number in range(KNOWN):
+            ledger_document(stage, "Invoices", _known(number), DueDate=DUE)
     if module == "invoices":
         contact = open_business(stage)
         for number in range(KNOWN):
             books_invoice(stage, contact, f"Known {number:02}", Status="DRAFT")
     for number in range(KNOWN):
-        if module == "invoices":
+        if module in ("invoices", "ledgers"):
             break
         if module == "accounts":
             stage.crm.act("create", "Accounts", None, {"Account_Name": f"Known {number}", "Phone": "0"})
@@ -193,6 +212,58 @@ def delete_invoice(stage: Stage, number: int) -> None:
     stage.crm.act("delete", "Invoices", live[number % len(live)]["id"])
 
 
+# --- what people do in two ledgers ----------------------------------------------------------------------
+
+
+def invoice_in_ledger(stage: Stage, number: int) -> None:
+    ledger_document(stage, "Invoices", f"N-{number}", DueDate=DUE)
+
+
+def approved_in_ledger(stage: Stage, number: int) -> None:
+    """An invoice that is sent in Zoho Books as soon as it is made there."""
+    ledger_document(stage, "Invoices", f"N-{number}", DueDate=DUE, Status="AUTHORISED")
+
+
+def edit_in_ledger(stage: Stage, number: int) -> None:
+    record = find(stage, "ledger", "Invoices", InvoiceNumber=_known(number))["InvoiceID"]
+    act(stage, "ledger", "update", "Invoices", record, DueDate=due_later(number))
+
+
+def edit_in_billing(stage: Stage, number: int) -> None:
+    record = billed(stage, _known(number))["invoice_id"]
+    act(stage, "billing", "update", "invoices", record, due_date=due_later(number))
+
+
+def set_off_in_ledger(stage: Stage, number: int) -> None:
+    """Both documents are known before one is set off against the other."""
+    invoice = ledger_document(stage, "Invoices", f"N-{number}", DueDate=DUE, Status="AUTHORISED")
+    note = ledger_document(stage, "CreditNotes", f"C-{number}", Status="AUTHORISED")
+    told = {"Invoice": {"InvoiceID": invoice}, "Amount": 5, "Date": "2026-06-11"}
+    act(stage, "ledger", "allocate", "CreditNotes", note, **told)
+
+
+def _ledgers(stage: Stage) -> tuple[list[Any], list[Any]]:
+    """Invoices, and what credit notes are set off against."""
+    states = {"DRAFT": "draft", "AUTHORISED": "sent"}
+    there = [
+        (row["InvoiceNumber"], row["DueDate"][:10], states[row["Status"]])
+        for row in stage.systems["ledger"].records("Invoices")
+    ]
+    here = [
+        (row["invoice_number"], row["due_date"], row["status"].replace("partially_paid", "sent"))
+        for row in stage.systems["billing"].records("invoices")
+    ]
+    notes = stage.systems["ledger"].records("CreditNotes"), stage.systems["billing"].records("creditnotes")
+    there += [
+        (row["CreditNoteNumber"], str([float(a["Amount"]) for a in row["Allocations"]]), "")
+        for row in notes[0]
+    ]
+    here += [
+        (row["creditnote_number"], str([float(a["amount"]) for a in row["invoices"]]), "") for row in notes[1]
+    ]
+    return sorted(here), sorted(there)
+
+
 def an_hour_later(stage: Stage, number: int) -> None:
     edit_both(stage, number)
     stage.later(timedelta(hours=2))
@@ -206,6 +277,8 @@ def state_of(stage: Stage, module: str) -> tuple[list[Any], list[Any]]:
     """What is live at both ends, in one form: equal when they agree and nothing is lost or doubled."""
     if module == "invoices":
         return _documents(stage)
+    if module == "ledgers":
+        return _ledgers(stage)
     if module == "products":
         sold = [row for row in stage.crm.records("Products") if row["$state"] == "live"]
         return (
@@ -248,6 +321,7 @@ def _phone(row: dict[str, Any]) -> str:
 
 _XERO = "/api.xro/2.0"
 _CRM = "/crm/v8"
+_BOOKS = "/books/v3"
 
 
 def _small_xero_pages() -> AbstractContextManager[Any]:
@@ -307,11 +381,11 @@ CALLS = (
     ),
     Call(
         name="archive", system="books", kind="write", method="POST", path=f"{_XERO}/Contacts$",
-        stir=delete_crm,
+        stir=delete_crm, ends=True,
     ),
     Call(
         name="delete", system="books", kind="write", method="DELETE", path=f"{_XERO}/Items/[^/]+$",
-        stir=delete_product, module="products",
+        stir=delete_product, ends=True, module="products",
     ),
     Call(
         name="create a document", system="books", kind="write", method="PUT", path=f"{_XERO}/Invoices$",
@@ -323,7 +397,7 @@ CALLS = (
     ),
     Call(
         name="delete a document", system="books", kind="write", method="POST", path=f"{_XERO}/Invoices$",
-        stir=delete_invoice, module="invoices",
+        stir=delete_invoice, ends=True, module="invoices",
     ),
     Call(
         name="settle", system="books", kind="read", method="GET", path=f"{_XERO}/Contacts$", skip=1,
@@ -357,7 +431,7 @@ CALLS = (
     ),
     Call(
         name="deleted", system="crm", kind="read", method="GET", path=f"{_CRM}/Accounts/deleted$",
-        stir=delete_and_edit,
+        stir=delete_and_edit, ends=True,
     ),
     Call(
         name="look after a lost answer", system="crm", kind="read", method="GET", path=f"{_CRM}/Accounts$",
@@ -372,7 +446,7 @@ CALLS = (
     ),
     Call(
         name="delete", system="crm", kind="write", method="DELETE", path=f"{_CRM}/Accounts$",
-        stir=archive_books,
+        stir=archive_books, ends=True,
     ),
     Call(
         name="create a document", system="crm", kind="write", method="POST", path=f"{_CRM}/Invoices$",
@@ -385,5 +459,29 @@ CALLS = (
     Call(
         name="settle", system="crm", kind="read", method="POST", path=f"{_CRM}/coql$", skip=1,
         stir=create_books, first=_lost("POST", f"{_CRM}/Accounts$"),
+    ),
+    Call(
+        name="first page", system="billing", kind="read", method="GET", path=f"{_BOOKS}/invoices$",
+        stir=edit_in_billing, module="ledgers",
+    ),
+    Call(
+        name="details", system="billing", kind="read", method="GET", path=f"{_BOOKS}/invoices/[^/]+$",
+        stir=edit_in_billing, module="ledgers",
+    ),
+    Call(
+        name="create a document", system="billing", kind="write", method="POST", path=f"{_BOOKS}/invoices$",
+        stir=invoice_in_ledger, module="ledgers",
+    ),
+    Call(
+        name="update a document", system="billing", kind="write", method="PUT",
+        path=f"{_BOOKS}/invoices/[^/]+$", stir=edit_in_ledger, module="ledgers",
+    ),
+    Call(
+        name="status", system="billing", kind="step", method="POST",
+        path=f"{_BOOKS}/invoices/[^/]+/status/[^/]+$", stir=approved_in_ledger, module="ledgers",
+    ),
+    Call(
+        name="set off", system="billing", kind="step", method="POST",
+        path=f"{_BOOKS}/creditnotes/[^/]+/invoices$", stir=set_off_in_ledger, module="ledgers",
     ),
 )  # fmt: skip

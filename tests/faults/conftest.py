@@ -1,4 +1,4 @@
-"""The stages on which faults are played: one for each call, with records that both ends know."""
+"""The stages on which faults are played: one for many calls, with records that both ends know."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.faults.calls import SPECS, Call, populate
+from tests.faults.calls import STAGES, Call, populate
 from tests.support.stage import Stage
 
 
 class Theatre:
-    """A stage that is used for many cases of one call, and made anew after one that failed."""
+    """A stage that is used for many cases of many calls, and made anew after one that failed. ``call``: the
+    one that is played."""
 
     def __init__(self, folder: Path, call: Call, state: str | None = None) -> None:
         self._folder, self.call, self.state = folder, call, state
@@ -29,7 +30,7 @@ class Theatre:
             self._number += 1
             folder = self._folder / f"stage{self._number}"
             folder.mkdir()
-            self._stage = Stage(folder, spec=SPECS[self.call.module], patient=False, state=self.state)
+            self._stage = Stage(folder, **{**STAGES[self.call.module], "patient": False, "state": self.state})
             self._stage.connect()
             populate(self._stage, self.call.module)
         return self._stage
@@ -49,7 +50,20 @@ class Theatre:
 
 
 @pytest.fixture(scope="module")
-def theatre(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Theatre]:
-    made = Theatre(tmp_path_factory.mktemp("theatre"), request.param)
+def theatres() -> Iterator[dict[str, Theatre]]:
+    """By what is on the stage: to bring records in step takes longer than to play a case."""
+    made: dict[str, Theatre] = {}
     yield made
-    made.end()
+    for each in made.values():
+        each.end()
+
+
+@pytest.fixture
+def theatre(
+    request: pytest.FixtureRequest, theatres: dict[str, Theatre], tmp_path_factory: pytest.TempPathFactory
+) -> Theatre:
+    call: Call = request.param
+    if call.stage not in theatres:
+        theatres[call.stage] = Theatre(tmp_path_factory.mktemp("theatre"), call)
+    theatres[call.stage].call = call
+    return theatres[call.stage]

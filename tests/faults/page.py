@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.faults.calls import CALLS
-from tests.faults.table import ROWS
+from tests.faults.table import ROWS, SYSTEMS
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
@@ -30,13 +30,14 @@ little longer than told here, and never the same for two who wait.
 _CALLS = """
 ## The calls
 
-| call | to Zoho CRM | to Xero | how it is made |
-| --- | --- | --- | --- |
+| call | to Zoho CRM | to Xero | to Zoho Books | how it is made |
+| --- | --- | --- | --- | --- |
 """
 
 _KINDS = {
     "read": "## A call that asks: sign-in tokens, checks, pages, look-ups",
     "write": "## A call that writes: create, update, archive, delete",
+    "step": "## A call that finishes a write: a status, what credit is set off against",
     "code": "## Signing in: the code of a consent is exchanged for tokens",
 }
 
@@ -80,11 +81,10 @@ def _calls() -> str:
     for name in names:
         by_system = {call.system: call for call in CALLS if call.name == name}
         cells = [
-            f"`{by_system[s].method} {_shown(by_system[s].path)}`" if s in by_system else ""
-            for s in ("crm", "books")
+            f"`{by_system[s].method} {_shown(by_system[s].path)}`" if s in by_system else "" for s in SYSTEMS
         ]
         verb = next(iter(by_system.values())).verb[0]
-        lines.append(f"| {name} | {cells[0]} | {cells[1]} | `syncline {verb}` |\n")
+        lines.append(f"| {name} | {' | '.join(cells)} | `syncline {verb}` |\n")
     return "".join(lines)
 
 

@@ -17,6 +17,9 @@ SILENCE_S, EXCHANGE_S = 1.5, 1.0
 _ASKED_S = 20.0
 ALWAYS = 10_000
 
+#: Zoho CRM, Xero, and Zoho Books beside it.
+SYSTEMS = ("crm", "books", "billing")
+
 Waits = tuple[tuple[float, float], ...]
 #: The waits between four tries, each in a range: they grow, and are never the same for two who wait.
 GROWING: Waits = ((0.5, 1.0), (1.0, 2.0), (2.0, 4.0))
@@ -80,7 +83,7 @@ BACKED_OFF = replace(
 )
 USED_UP = Fate(
     hits=1,
-    says=r"the calls that (books|crm) allows (in a day|for now) are used up.*by itself",
+    says=r"the calls that (books|crm|billing) allows (in a day|for now) are used up.*by itself",
     once_told=True,
     sees="that the calls are used up",
     retried="by the next pass: waiting longer than two minutes holds up everybody else",
@@ -111,6 +114,13 @@ FOUND = Fate(
     sees="nothing",
     retried="never: the record is looked up at once, and found as it was sent",
 )
+#: A write of several calls that breaks off after the first of them: the record is there, and known.
+FINISHED = Fate(
+    hits=None,
+    says=r"sent without an answer.* looks again|are used up.*by itself",
+    sees="nothing when it passes; else a warning that the answer was lost",
+    retried="the record is looked up at once, and what is missing of it is done then or by a later pass",
+)
 #: The code of a sign-in may have been spent.
 SPENT = Fate(
     hits=1,
@@ -131,7 +141,7 @@ class Row:
     title: str
     fault: Fault | None
     fates: dict[str, Fate]
-    systems: tuple[str, ...] = ("crm", "books")
+    systems: tuple[str, ...] = SYSTEMS
     passing: bool = True
     lasting: bool = True
     slow: bool = False
@@ -143,6 +153,7 @@ def _broken(row_id: str, title: str, fault: Fault, *, stored: bool = False, slow
     fates = {
         "read": REPEATED,
         "write": FOUND if stored else LOOKED_UP,
+        "step": FINISHED,
         "code": SPENT,
     }
     return Row(id=row_id, title=title, fault=fault, fates=fates, slow=slow)
@@ -154,8 +165,8 @@ def _limit(row_id: str, title: str, fault: Fault, fate: Fate, *systems: str) -> 
         id=row_id,
         title=title,
         fault=fault,
-        fates=dict.fromkeys(("read", "write", "code"), fate),
-        systems=systems or ("crm", "books"),
+        fates={**dict.fromkeys(("read", "write", "code"), fate), "step": FINISHED},
+        systems=systems or SYSTEMS,
         lasting=fate is not USED_UP,
         without=("sign-in", "refresh") if fault.kind is FaultKind.REMOTE or "problem" in row_id else (),
     )
@@ -171,14 +182,14 @@ def _status(status: int, **headers: str) -> Fault:
     )
 
 
-_UNREADABLE = {"read": UNREADABLE, "write": LOOKED_UP, "code": SPENT}
+_UNREADABLE = {"read": UNREADABLE, "write": LOOKED_UP, "step": FINISHED, "code": SPENT}
 
 ROWS = (
     Row(
         id="refused",
         title="The connection is refused: nobody listens",
         fault=None,
-        fates=dict.fromkeys(("read", "write", "code"), UNREACHABLE),
+        fates={**dict.fromkeys(("read", "write", "code"), UNREACHABLE), "step": FINISHED},
     ),
     _broken("reset", "The connection is reset before the request is processed", Fault(kind=FaultKind.REFUSE)),
     _broken("lost", "The request is processed and the answer lost", Fault(kind=FaultKind.LOSE), stored=True),
@@ -213,6 +224,7 @@ ROWS = (
         fates={
             "read": replace(REPEATED, waits=AS_ASKED[:3], retried="three times, as late as it says"),
             "write": LOOKED_UP,
+            "step": FINISHED,
             "code": SPENT,
         },
     ),
@@ -239,6 +251,13 @@ ROWS = (
         "books",
     ),
     _limit(
+        "429-minute-untold",
+        "429 for the minute's calls, without `Retry-After`",
+        Fault(kind=FaultKind.REMOTE, name="minute"),
+        BACKED_OFF,
+        "billing",
+    ),
+    _limit(
         "429-app-minute",
         "429 for the minute's calls of all organisations of an application",
         Fault(kind=FaultKind.REMOTE, name="appminute"),
@@ -252,7 +271,14 @@ ROWS = (
         BACKED_OFF,
         "books",
     ),
-    _limit("429-day", "429 for the day's calls", Fault(kind=FaultKind.REMOTE, name="day"), USED_UP, "books"),
+    _limit(
+        "429-day",
+        "429 for the day's calls",
+        Fault(kind=FaultKind.REMOTE, name="day"),
+        USED_UP,
+        "books",
+        "billing",
+    ),
     _limit(
         "429-day-problem",
         "429 for the day's calls, without `Retry-After`",
@@ -266,19 +292,20 @@ ROWS = (
         Fault(kind=FaultKind.REMOTE, name="concurrency"),
         BACKED_OFF,
         "crm",
+        "billing",
     ),
     Row(
         id="expired",
         title="The token has expired",
         fault=Fault(kind=FaultKind.REMOTE, name="token-expired"),
-        fates=dict.fromkeys(("read", "write"), RENEWED),
+        fates={**dict.fromkeys(("read", "write"), RENEWED), "step": FINISHED},
         without=("sign-in", "refresh", "organisations"),
     ),
     Row(
         id="revoked",
         title="The sign-in was revoked",
         fault=None,
-        fates=dict.fromkeys(("read", "write", "code"), ENDED),
+        fates=dict.fromkeys(("read", "write", "step", "code"), ENDED),
         passing=False,
         without=("organisations",),
     ),

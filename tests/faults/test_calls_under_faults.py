@@ -125,6 +125,7 @@ def _faults(case: Case) -> Iterator[Fault]:
         "crm": (200, "invalid_code", "/oauth/v2/token$"),
         "books": (400, "invalid_grant", "/connect/token$"),
     }
+    dead["billing"] = dead["crm"]
     status, code, path = dead[call.system]
     if call.name not in ("sign-in", "refresh"):
         yield replace(Fault(kind=FaultKind.REMOTE, name="token-expired"), **here)  # type: ignore[arg-type]
