@@ -200,4 +200,4 @@ class TwoLedgers(HttpHistories):
 
 
 def test_every_history_of_two_ledgers_converges_over_http(tally: Tally) -> None:
-    search(TwoLedgers, tally, few=2, many=400, named="convergence of two ledgers")
+    search(TwoLedgers, tally, few=2, many=120, named="convergence of two ledgers")
