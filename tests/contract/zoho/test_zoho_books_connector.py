@@ -438,6 +438,24 @@ def test_a_contacts_email_is_its_primary_persons(remote: Books, session: Session
     assert len(remote.row("contacts", str(outcome.id))["contact_persons"]) == 1
 
 
+def test_a_contacts_main_person_is_told_without_the_others(remote: Books, session: Session) -> None:
+    """Told as a whole list, one that was renamed or added a moment ago would be put back."""
+    first = made(session, "contacts", contact_name="Yarra", email="a@yarra.example", first_name="Ann")
+    bodies: list[Any] = []
+    remote.server.listeners.append(
+        lambda template, request, reply: bodies.append(request.json()) if request.method == "PUT" else None
+    )
+    after = change(session, "contacts", first, email="new@yarra.example", notes="told")
+    assert bodies == [{"notes": "told"}, {"email": "new@yarra.example"}]
+    assert after.record is not None
+    assert (after.record.values["email"], after.record.values["first_name"]) == ("new@yarra.example", "Ann")
+    bare = made(session, "contacts", contact_name="Murray")
+    for told in ({"phone": "1"}, {"phone": "2"}, {"first_name": "Bo"}):  # without a name, with the list alone
+        change(session, "contacts", bare, **told)
+    (person,) = remote.row("contacts", bare)["contact_persons"]
+    assert (person["first_name"], person["phone"], person["is_primary_contact"]) == ("Bo", "2", True)
+
+
 def test_an_address_keeps_what_was_not_said_of_it(session: Session) -> None:
     first = made(session, "contacts", contact_name="Yarra", billing_address={"city": "Sydney", "zip": "2000"})
     after = change(session, "contacts", first, billing_address={"zip": "2001"})

@@ -105,7 +105,7 @@ def make_body(
             body[name] = wire_leaf(field, {**(held if isinstance(held, Mapping) else {}), **value})
         else:
             body[name] = wire_leaf(field, value)
-    if kind.name == "contacts":
+    if kind.name == "contacts" and main_person(kind, values, stored) is None:
         persons = _persons(fields["contact_persons"], values, stored, raw)
         if persons is not None:
             body["contact_persons"] = persons
@@ -177,6 +177,23 @@ def _items(
             row["item_order"] = place
         rows.append(row)
     return rows
+
+
+def main_person(kind: Kind, values: Values, stored: Values | None) -> tuple[str, dict[str, Any]] | None:
+    """What a write of a contact says of the person in whom its name, mail and telephones stand: that person's
+    id, and the body of a call of its own. ``None`` when nothing is said of somebody who is there, or it can
+    only be told with the whole list of persons: such a call takes nobody without a first name."""
+    told = [name for name in PRIMARY if name in values]
+    if kind.name != "contacts" or not told or isinstance(values.get("contact_persons"), Items):
+        return None
+    held = [row for row in (stored or {}).get("contact_persons") or () if isinstance(row, Mapping)]
+    if not held:
+        return None
+    main = next((row for row in held if row.get("is_primary_contact")), held[0])
+    if not {**main, **values}.get("first_name"):
+        return None
+    inner = {field.name: field for field in remote_module("contactpersons").fields}
+    return str(main["contact_person_id"]), {name: wire_leaf(inner[name], values[name]) for name in told}
 
 
 def _persons(

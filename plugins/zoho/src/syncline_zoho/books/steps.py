@@ -1,4 +1,4 @@
-"""The calls that follow a create or an update: a status, the applications of a credit note.
+"""The calls that belong to a create or an update: a main person, a status, the applications of a credit note.
 
 Each step is worked out from what is stored and what was asked, so that doing them again after a lost answer
 does only what is missing.
@@ -42,6 +42,11 @@ def plan_steps(kind: Kind, record_id: str, asked: Values, stored: Values) -> lis
         wanted = [item.values for item in given.items] if isinstance(given, Items) else given
         steps += _applications(kind, record_id, wanted, stored.get("invoices") or ())
     return steps
+
+
+def person_step(person: str, body: Values) -> Step:
+    """The call that changes one contact person and leaves the others of its contact alone."""
+    return Step(method="PUT", path=f"/contacts/contactpersons/{quote(person, safe='')}", json=body)
 
 
 def status_step(kind: Kind, record_id: str, status: str, *, first: bool = False) -> Step:

@@ -27,8 +27,8 @@ from syncline_zoho.books.kinds import KINDS, Kind
 from syncline_zoho.books.outcomes import body_of, gone, is_done, judge, refused, unknown
 from syncline_zoho.books.reading import Reader
 from syncline_zoho.books.reference import References, UnknownName
-from syncline_zoho.books.shaping import apart, make_body, needs_stored
-from syncline_zoho.books.steps import Impossible, Step, plan_steps, status_step
+from syncline_zoho.books.shaping import apart, main_person, make_body, needs_stored
+from syncline_zoho.books.steps import Impossible, Step, person_step, plan_steps, status_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,8 @@ class Writer:
         values = None if stored is None else stored.values
         body = make_body(kind, write, values, self.references, self.custom, row)
         steps = plan_steps(kind, record_id, apart(kind, write.values), values or {}) if values else []
+        if (main := main_person(kind, write.values, values)) is not None:
+            steps.insert(0, person_step(*main))
         before, after = [s for s in steps if s.first], [s for s in steps if not s.first]
         begun = False
         if before:
