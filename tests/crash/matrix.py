@@ -261,15 +261,16 @@ def _writes(label: Label) -> bool:
 
 
 def story(theatre: Theatre, names: Mapping[str, str]) -> Counter[str]:
-    """What the audit log says was done to records of either system: a text for each row, without ids."""
+    """What the audit log says was done to records of either system: a text for each field, or for each row
+    that is about none, without ids. What was broken off in the middle is told in two rows."""
     told: Counter[str] = Counter()
     for row in theatre.audit():
         if row["event"] == "drift":
             continue  # nothing was done: it is told when it is seen, and passes as payments arrive
         fields = row["detail"].get("fields", {})
-        said = {k: [_as_sent(v.get("after")), v.get("lost")] for k, v in sorted(fields.items())}
-        why = said or row["detail"].get("message", "")
-        told[f"{row['event']} {row['system']} {named([row['record'], why], names)}"] += 1
+        said = [[name, _as_sent(v.get("after")), v.get("lost")] for name, v in fields.items()]
+        for why in said or [row["detail"].get("message", "")]:
+            told[f"{row['event']} {row['system']} {named([row['record'], why], names)}"] += 1
     return told
 
 

@@ -454,8 +454,24 @@ class _Batch:
             if f.required and f.name not in filled
         }
 
+    def _told_with_one_under_way(self, side: Side, record: str | None, values: Mapping[str, Any]) -> bool:
+        """Whether a write that was not answered may still reach a record, one that it refers to, or the list
+        that it is an item of. It may tell the remote anew what it held then, and so what we write now would
+        be lost."""
+        under_way = set[tuple[str, str, str]]().union(*(o.under_way for o in self.scope.scopes.values()))
+        if not under_way:
+            return False
+        end = self.scope.ends[side]
+        if record is not None and end.whole(record) in under_way:
+            return True
+        return any(
+            (end.system, field.reference.module, str(values.get(entry.name))) in under_way
+            for entry in self.scope.maps.entries
+            if (field := entry.ends[side].field) is not None and field.reference is not None
+        )
+
     def _create(self, row: Staged, side: Side, values: dict[str, Any]) -> None:
-        if self.scope.belongs_to_one_under_way(side.other, values):
+        if self._told_with_one_under_way(side.other, None, values):
             self._rest([row], "waiting", "a write that was not answered may still reach what it refers to")
             return
         ids: list[str | None] = [None, None]
@@ -474,15 +490,14 @@ class _Batch:
 
     # a linked pair
 
-    def _shared_with_one_under_way(self, link: Link) -> bool:
-        ends = zip(Side, self.scope.ends, link.ids, strict=True)
-        return any(self.scope.is_under_way(s, end.remote.name, i) for s, end, i in ends if i is not None)
-
     def _decide_pair(self, pair: _Pair) -> None:
         link = pair.link
         self._references.unlinked.clear()
         rows = [row for row in pair.rows if row is not None]
-        if link.id in self.scope.in_flight or self._shared_with_one_under_way(link):
+        held = [row.own if row else base for row, base in zip(pair.rows, link.base, strict=True)]
+        if link.id in self.scope.in_flight or any(
+            self._told_with_one_under_way(side, link.ids[side], held[side]) for side in Side
+        ):
             self._rest(rows, "waiting", "a write that was not answered may still be carried out")
             return
         before = list(link.states)

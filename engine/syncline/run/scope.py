@@ -15,6 +15,7 @@ from syncline.errors import SynclineError
 from syncline.mapping.drift import Drift
 from syncline.mapping.expressions import Expressions
 from syncline.mapping.module import ModuleMap, Side
+from syncline.mapping.nesting import is_item, parent_of
 from syncline.mapping.offered import Offered
 from syncline.reconcile.merge import FirstLook
 from syncline.spec.matches import Matches
@@ -52,6 +53,13 @@ class ScopeEnd:
     skew: timedelta = timedelta()
     read_at: datetime | None = None
     reached: str | None = None
+
+    def whole(self, record: str) -> tuple[str, str, str]:
+        """What the remote is told when a record is written (system, remote module, id): that record; of an
+        item, the one whose list it is in."""
+        if is_item(self.remote):
+            return self.system, self.remote.name.partition(".")[0], parent_of(record)
+        return self.system, self.remote.name, record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +123,8 @@ class Scope:
     pass, with what they let choose, and tells whether they are others now.
 
     ``unanswered``: the operations of this pass whose answer was lost, and how; ``in_flight``: the links with
-    a write that may still be carried out: they are left alone; ``under_way``: the records that such a write
-    would change (system, remote module, id), which modules that share the end leave alone as well.
+    a write that may still be carried out: they are left alone; ``under_way``: what such a write
+    would tell the remote, see :meth:`ScopeEnd.whole`, which modules that share the end leave alone as well.
     """
 
     def __init__(

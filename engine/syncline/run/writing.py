@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
 from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import (
@@ -22,6 +23,7 @@ from syncline.connect.leave import sending_only_if
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, TAKEN, Projection, Side
+from syncline.mapping.nesting import PARENT, is_item
 from syncline.reconcile.isolation import ALONE, group_by_losses, patience
 from syncline.reconcile.merge import changed, rewritten, same
 from syncline.run.deciding import close_decisions, forget_about
@@ -124,7 +126,7 @@ def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) 
     found = [(op, oc) for op, oc in zip(operations, outcomes, strict=True) if oc is not None]
     absent = [op for op, oc in zip(operations, outcomes, strict=True) if oc is None]
     _settle(scope, side, found)
-    over = _no_longer_under_way(scope, absent, asked_at)
+    over = _no_longer_under_way(scope, side, absent, links, asked_at)
     with scope.database.write() as db:
         scope.fence(db)
         _take_back_lost(scope, db, over, "its answer was lost, and the remote does not have it")
@@ -138,37 +140,47 @@ def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) 
     with scope.database.read() as db:
         links = Ledger.links_anywhere(db, [op.link for op in operations] + links_named(operations))
     done, others, notes = [], [], {}
+    parts: dict[int, tuple[Operation, Outcome]] = {}
     for operation in operations:
         record = records.get(operation.record or "")
         kind = WriteKind(operation.kind)
-        if kind is WriteKind.UPDATE and record is not None:
-            found = _found_after(scope, side, operation, record, links)
-        else:
+        told = Outcome(kind=OutcomeKind.DONE, id=operation.record, record=record, warnings=(_FOUND_DONE,))
+        if kind is not WriteKind.UPDATE or record is None:
             left = record is None or record.state is not State.LIVE
-            found = None if left is (kind in _ENDING) else {}
-        if found is None:
-            told = Outcome(kind=OutcomeKind.DONE, id=operation.record, record=record, warnings=(_FOUND_DONE,))
+            if left is (kind in _ENDING):
+                done.append((operation, told))
+            else:
+                others.append(operation)
+            continue
+        stored, unclear = _found_after(scope, side, operation, record, links)
+        if len(stored) == len(operation.body["fields"]):
             done.append((operation, told))
             continue
         others.append(operation)
-        if found:
+        if unclear:
             notes[operation.id] = Audit(
                 event="unclear",
                 link=operation.link,
                 side=side,
                 record=operation.record,
-                detail={"fields": found, "message": _FOUND_OTHERWISE},
+                detail={"fields": unclear, "message": _FOUND_OTHERWISE},
             )
+        elif stored:  # some remotes take several calls for one write
+            fields = {name: operation.body["fields"][name] for name in stored}
+            part = replace(operation, body={**operation.body, "fields": fields, "alone": False})
+            parts[operation.id] = (part, told)
     again = _settle(scope, side, done)
-    over = _no_longer_under_way(scope, others, asked_at)
+    over = _no_longer_under_way(scope, side, others, links, asked_at)
+    again += _settle(scope, side, [parts[op.id] for op in over if op.id in parts])
     read_again = [records[op.record] for op in over if op.record in records]
     stage(scope, side, read_again, asked_at, cursor=None, force=True)
+    undone = [op for op in over if op.id not in parts]
     with scope.database.write() as db:
         scope.fence(db)
-        gone = {op.record for op in over if op.record} - records.keys()
+        gone = {op.record for op in undone if op.record} - records.keys()
         _mark_gone(scope, db, side, dict.fromkeys(gone, ""))
-        _take_back_lost(scope, db, over, "its answer was lost; the record was read again instead")
-        told_now = [notes[op.id] for op in over if op.id in notes]
+        _take_back_lost(scope, db, undone, "its answer was lost; the record was read again instead")
+        told_now = [notes[op.id] for op in undone if op.id in notes]
         scope.ledger.write_audit(db, scope.pass_id, scope.now(), told_now)
     if again:
         mark_gone(scope, side, read_records(scope, side, again))
@@ -180,18 +192,18 @@ _FOUND_OTHERWISE = "its answer was lost, and the record was found neither as it 
 
 def _found_after(
     scope: Scope, side: Side, operation: Operation, record: Record, links: dict[int, Link]
-) -> dict[str, Any] | None:
-    """``None`` when a record holds everything that an update was to store; else, by map, what was sent and
-    what is there: empty when the record is as it was before."""
+) -> tuple[list[str], dict[str, Any]]:
+    """The maps of an update whose values are there as they were sent; and, unless all others are as they were
+    before, by map what was sent and what is there."""
     own = scope.maps.project(side, record, scope.today(side)).own
     sent = _values(scope, side, operation, links)
     entries = scope.maps.by_name
-    if all(same(entries[name], own.get(name), value) for name, value in sent.items()):
-        return None
+    stored = [name for name, value in sent.items() if same(entries[name], own.get(name), value)]
     told = {name: operation.body["fields"][name] for name in sent}
-    if not any(changed(entries[name], own.get(name), told[name].get("before")) for name in sent):
-        return {}
-    return {
+    others = sent.keys() - set(stored)
+    if not any(changed(entries[name], own.get(name), told[name].get("before")) for name in others):
+        return stored, {}
+    return stored, {
         name: {
             **{key: told[name][key] for key in ("before", "rule", "lost") if key in told[name]},
             "after": own.get(name),
@@ -207,21 +219,20 @@ def _remote_now(scope: Scope, side: Side) -> datetime:
 
 
 def _no_longer_under_way(
-    scope: Scope, operations: Sequence[Operation], asked_at: datetime
+    scope: Scope, side: Side, operations: Sequence[Operation], links: Mapping[int, Link], asked_at: datetime
 ) -> list[Operation]:
     """Those of the operations found undone that cannot be carried out any more; the others stay open, and
     nothing is done about their links. ``asked_at``: when it was looked, by the remote's clock."""
-    over = [
-        op
-        for op in operations
-        if op.id not in scope.unanswered and (op.sent_at is None or asked_at - op.sent_at >= LATE)
-    ]
-    scope.in_flight.update({op.link for op in operations} - {op.link for op in over})
-    ended = {op.id for op in over}
+    end, over = scope.ends[side], []
     for op in operations:
-        if op.record is not None and op.id not in ended:
-            end = scope.ends[op.side]
-            scope.under_way.add((end.system, end.remote.name, op.record))
+        if op.id not in scope.unanswered and (op.sent_at is None or asked_at - op.sent_at >= LATE):
+            over.append(op)
+            continue
+        scope.in_flight.add(op.link)
+        told = [op.record]
+        if is_item(end.remote):  # a new one, and one that moves, are told to the record that they go to
+            told.append(_to_write(scope, side, op, _values(scope, side, op, links)).values.get(PARENT))
+        scope.under_way.update(end.whole(str(record)) for record in told if record is not None)
     return over
 
 

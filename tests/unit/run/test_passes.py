@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -454,6 +455,30 @@ def test_an_update_whose_fate_cannot_be_told_is_not_claimed(pair: Pair) -> None:
         assert said in unclear.detail
     (event,) = events(pair, "updated")
     assert '"lost":"from a person"' in event.detail
+    quiet(pair)
+
+
+def test_an_update_that_was_carried_out_in_part_is_finished(pair: Pair) -> None:
+    """A remote may take several calls for one write, and the process may die between them."""
+    left, right = met(pair)
+    pair.a.person("people", left, phone="2", tax="77")
+
+    def lose(write: Write) -> bool:
+        pair.b.store("people", right, {"tax": "9"})  # as it was
+        pair.b.lose = lambda write: False
+        return True
+
+    pair.b.lose = lose
+    pair.run()
+    assert pair.run().modules["people"]["waiting"] == 1
+    assert events(pair, "updated") == []  # the rest of it may still come
+    pair.now += timedelta(minutes=3)
+    pair.run()
+    assert events(pair, "unclear") == []
+    first, second = (json.loads(event.detail) for event in events(pair, "updated"))
+    assert (list(first["fields"]), list(second["fields"])) == (["phone"], ["tax"])
+    assert first["warnings"] == ["its answer was lost; the record was found as it was sent"]
+    assert (pair.b.rows["people"][right]["phone"], pair.b.rows["people"][right]["tax"]) == ("2", "77")
     quiet(pair)
 
 
