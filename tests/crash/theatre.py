@@ -20,12 +20,11 @@ import psycopg
 import sqlalchemy as sa
 from tests.crash.scenario import Scenario
 from tests.crash.zygote import Child, Order, Zygote
-from tests.support.stage import Done, Stage
+from tests.support.stage import Done, Stage, reading_once
 
 from syncline.connect.sandbox.tables import Tables
 from syncline.mapping.module import RENDERED
 from syncline.run.workspace import Workspace
-from syncline.spec.load import Loaded
 from syncline.store import tables as t
 from syncline.store.database import Database, open_store
 from syncline.store.lease import Leases
@@ -60,7 +59,6 @@ class Theatre(Stage):
         self.zygote = zygote
         self.states = states
         self.processes = 0
-        self._loaded: Loaded | None = None
 
     def environ(self) -> dict[str, str]:
         return super().environ() | {"SYNCLINE_STATE": self.states.url}
@@ -125,13 +123,6 @@ class Theatre(Stage):
         assert done.out, done.err
         return done
 
-    def _read_once(self) -> Loaded:
-        """The spec, which stays the same."""
-        if self._loaded is None:
-            with Workspace(self.spec, None, self.environ()) as workspace:
-                self._loaded = workspace.loaded
-        return self._loaded
-
     # --- what there is ---------------------------------------------------------------------------
 
     def names(self) -> dict[str, str]:
@@ -188,7 +179,8 @@ class Theatre(Stage):
 
     def audit(self) -> list[dict[str, Any]]:
         """Every audit row: event, system, record, fields."""
-        modules = self._read_once().spec.modules  # type: ignore[union-attr]
+        with reading_once(), Workspace(self.spec, None, self.environ()) as workspace:
+            modules = workspace.spec.modules
         with self.database() as database, database.read() as db:
             ends = {
                 row.id: (modules[row.module].left.system, modules[row.module].right.system)

@@ -248,7 +248,7 @@ def in_process(
     code = 0
     with (
         _keeping_signals(),
-        _reading_once(),
+        reading_once(),
         mock.patch.dict(os.environ, environ, clear=True),
         mock.patch.object(Workspace, "now", side_effect=now),
         mock.patch.object(Workspace, "waiting", waiting or Waiting()),
@@ -267,7 +267,7 @@ _READ: dict[Any, Any] = {}
 
 
 @contextmanager
-def _reading_once() -> Iterator[None]:
+def reading_once() -> Iterator[None]:
     """A spec is read and checked once, whichever test, folder or verb reads it again: it would be half of the
     work. Only what is right is kept, since what is wrong is told with the name of its file."""
     from syncline.run.workspace import Workspace
