@@ -334,10 +334,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentWrite:
-    """A write that was sent without an answer being seen; ``sent_at`` is aware UTC, by the remote's clock."""
+    """A write that was sent without an answer being seen; ``sent_at`` is aware UTC, by the remote's clock.
+    ``under_way``: whether the remote may still be at work on it, so that nothing of it may be sent again."""
 
     write: Write
     sent_at: datetime
+    under_way: bool = False
 
 
 # --- who is at the other end ---------------------------------------------------------------------
@@ -484,7 +486,10 @@ class Session(ABC):
     @abstractmethod
     def settle(self, module: str, sent: Sequence[SentWrite]) -> Sequence[Outcome | None]:
         """What became of creates whose answer was lost: DONE with the id, or ``None`` when the remote
-        certainly does not have it. Looks only where a write is visible at once (never a lagging index)."""
+        certainly does not have it. Looks only where a write is visible at once (never a lagging index).
+
+        Where a create takes several calls, what was broken off between them is finished here; while it is
+        under way that might be done twice, and the outcome is UNKNOWN with the id until then."""
 
     def other_writers(self) -> Sequence[str]:
         """What else is seen to write this organisation's records, one sentence each: a link of the remote's

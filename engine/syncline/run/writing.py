@@ -116,12 +116,13 @@ def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) 
     end = scope.ends[side]
     with scope.database.read() as db:
         links = Ledger.links_anywhere(db, links_named(operations))
+    asked_at = _remote_now(scope, side)
     sent = []
     for operation in operations:
         assert operation.sent_at is not None
         write = _to_write(scope, side, operation, _values(scope, side, operation, links))
-        sent.append(SentWrite(write=write, sent_at=operation.sent_at))
-    asked_at = _remote_now(scope, side)
+        under_way = _may_still_come(scope, operation, asked_at)
+        sent.append(SentWrite(write=write, sent_at=operation.sent_at, under_way=under_way))
     outcomes = end.session.settle(end.remote.name, sent)
     found = [(op, oc) for op, oc in zip(operations, outcomes, strict=True) if oc is not None]
     absent = [op for op, oc in zip(operations, outcomes, strict=True) if oc is None]
@@ -218,14 +219,21 @@ def _remote_now(scope: Scope, side: Side) -> datetime:
     return scope.now() + scope.ends[side].skew
 
 
+def _may_still_come(scope: Scope, operation: Operation, asked_at: datetime) -> bool:
+    """Whether the remote may still be at work on an operation. ``asked_at``: when it was looked, by the
+    remote's clock."""
+    sent_at = operation.sent_at
+    return operation.id in scope.unanswered or (sent_at is not None and asked_at - sent_at < LATE)
+
+
 def _no_longer_under_way(
     scope: Scope, side: Side, operations: Sequence[Operation], links: Mapping[int, Link], asked_at: datetime
 ) -> list[Operation]:
     """Those of the operations found undone that cannot be carried out any more; the others stay open, and
-    nothing is done about their links. ``asked_at``: when it was looked, by the remote's clock."""
+    nothing is done about their links."""
     end, over = scope.ends[side], []
     for op in operations:
-        if op.id not in scope.unanswered and (op.sent_at is None or asked_at - op.sent_at >= LATE):
+        if not _may_still_come(scope, op, asked_at):
             over.append(op)
             continue
         scope.in_flight.add(op.link)
@@ -405,6 +413,7 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
     now, today = scope.now(), scope.today(side)
     stale: list[str] = []
     words: list[tuple[int, str]] = []
+    half_made: list[Link] = []
     with scope.database.write() as db:
         scope.fence(db)
         links = Ledger.links_anywhere(
@@ -419,6 +428,8 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
                 case OutcomeKind.UNKNOWN:
                     scope.unanswered[operation.id] = outcome.message
                     words.append((operation.id, outcome.message))
+                    if operation.record is None and outcome.id is not None:
+                        half_made.append(_know(scope, side, links[operation.link], outcome.id))
                 case OutcomeKind.CONFLICT:
                     failures.stale(operation, outcome)
                     stale.append(operation.record or "")
@@ -433,7 +444,17 @@ def _settle(scope: Scope, side: Side, answers: Sequence[tuple[Operation, Outcome
         done.save(now)
         failures.save(db, now)
         scope.ledger.note_words(db, words)
+        scope.ledger.update_links(db, half_made)
     return stale + done.put
+
+
+def _know(scope: Scope, side: Side, link: Link, record: str) -> Link:
+    """A record that is there, while not all of its create is known to be carried out: it is met by nobody
+    else, and left alone."""
+    link.ids[side] = record
+    scope.in_flight.add(link.id)
+    scope.under_way.add(scope.ends[side].whole(record))
+    return link
 
 
 def _maps_of(scope: Scope, side: Side, operation: Operation, outcome: Outcome) -> list[str]:

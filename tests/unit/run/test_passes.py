@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from tests.support.memory import MemorySession
 from tests.support.world import SPEC, Pair
 
-from syncline.connect.contract import Lock, Outcome, OutcomeKind, Record, State, Write, WriteKind
+from syncline.connect.contract import Lock, Outcome, OutcomeKind, Record, SentWrite, State, Write, WriteKind
 from syncline.store import tables as t
 from syncline.store.database import Database, StoreError
 from syncline.store.ledger import Ledger
@@ -479,6 +480,37 @@ def test_an_update_that_was_carried_out_in_part_is_finished(pair: Pair) -> None:
     assert (list(first["fields"]), list(second["fields"])) == (["phone"], ["tax"])
     assert first["warnings"] == ["its answer was lost; the record was found as it was sent"]
     assert (pair.b.rows["people"][right]["phone"], pair.b.rows["people"][right]["tax"]) == ("2", "77")
+    quiet(pair)
+
+
+def test_a_create_of_which_a_part_may_still_come_is_left_alone_until_it_is_finished(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent again too early, the part would be done twice (a credit note that is set off against an invoice).
+    Meanwhile the record is there to be read: it is nobody else's."""
+    pair.a.person("people", name="Acme", phone="1")
+    original, under_way = MemorySession.settle, []
+
+    def settle(session: MemorySession, module: str, sent: Sequence[SentWrite]) -> Any:
+        found = original(session, module, sent)
+        under_way.extend(one.under_way for one in sent)
+        return [
+            replace(outcome, kind=OutcomeKind.UNKNOWN, record=None) if one.under_way and outcome else outcome
+            for one, outcome in zip(sent, found, strict=True)
+        ]
+
+    monkeypatch.setattr(MemorySession, "settle", settle)
+    pair.b.lose = lambda write: True
+    pair.run()
+    pair.b.lose = lambda write: False
+    result = pair.run()
+    assert result.status == "done", "nobody is asked who it is"
+    assert result.modules["people"]["waiting"] == 1
+    assert events(pair, "created") == []
+    pair.now += timedelta(minutes=3)
+    pair.run()
+    assert (under_way[0], under_way[-1]) == (True, False)
+    assert (len(events(pair, "created")), len(pair.b.rows["people"])) == (1, 1)
     quiet(pair)
 
 

@@ -2,7 +2,7 @@
 
 With a link field the remote itself knows: it holds the key of the write. Without one, what was made since the
 call and holds all that was sent is ours; each record is claimed once. What a create left undone when it was
-broken off (a status, a credit note's applications) is done then.
+broken off (a status, a credit note's applications) is done once none of its calls can arrive any more.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Settler:
                 continue
             # two creates that look alike are two records
             row = free.pop(found)
-            outcomes.append(self.writer.finish(kind, one.write, row))
+            outcomes.append(self.writer.finish(kind, one.write, row, under_way=one.under_way))
         return outcomes
 
     def _made_since(self, kind: Kind, earliest: datetime) -> dict[str, Row]:

@@ -123,8 +123,9 @@ class Writer:
             return unknown(write, "Zoho Books' answer does not name the contact person that was made")
         return done(self.reader.person(contact, row))
 
-    def finish(self, kind: Kind, write: Write, row: Mapping[str, Any]) -> Outcome:
-        """What is still to do for a record that was made: also after its answer had been lost."""
+    def finish(self, kind: Kind, write: Write, row: Mapping[str, Any], *, under_way: bool = False) -> Outcome:
+        """What is still to do for a record that was made: also after its answer had been lost, but not while
+        the calls that do it may be ``under_way``: a credit note would be set off twice."""
         record = self.reader.record(kind.name, row)
         try:
             steps = plan_steps(kind, record.id, apart(kind, write.values), record.values)
@@ -132,6 +133,8 @@ class Writer:
             return done(record, str(error))
         if not steps:
             return done(record)
+        if under_way:
+            return unknown(write, "the record was made, and the rest of it may still come", record.id)
         return self._steps(kind, write, record.id, steps, made=True)
 
     # --- updates ----------------------------------------------------------------------------------
