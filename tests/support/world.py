@@ -59,6 +59,7 @@ LINES = Field(
         Field(name="item", type=FieldType.REFERENCE, reference=Reference(module="items", by="key")),
         Field(name="text"),
         Field(name="quantity", type=FieldType.DECIMAL),
+        Field(name="whose", type=FieldType.REFERENCE, reference=Reference(module="people")),
     ),
 )
 RIGHT_FIELDS = (*LEFT_FIELDS, Field(name="number", read_only=True), STAFF, DESKS)

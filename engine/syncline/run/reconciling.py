@@ -51,7 +51,7 @@ from syncline.run.candidates import candidates
 from syncline.run.deciding import Decided, apply_kept, apply_matches
 from syncline.run.likely import find_likely
 from syncline.run.merging import follow_merges
-from syncline.run.references import References, pending_mark
+from syncline.run.references import References, named_by, pending_mark
 from syncline.run.scope import Scope
 from syncline.spec.model import DeleteRule
 from syncline.store.decisions import Decision
@@ -465,9 +465,10 @@ class _Batch:
         if record is not None and end.whole(record) in under_way:
             return True
         return any(
-            (end.system, field.reference.module, str(values.get(entry.name))) in under_way
-            for entry in self.scope.maps.entries
-            if (field := entry.ends[side].field) is not None and field.reference is not None
+            (end.system, module, named) in under_way
+            for name, value in values.items()
+            if (entry := self.scope.maps.by_name.get(name)) is not None
+            for module, named in named_by(entry, side, value)
         )
 
     def _create(self, row: Staged, side: Side, values: dict[str, Any]) -> None:

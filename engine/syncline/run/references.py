@@ -162,6 +162,15 @@ def _identities(entry: MapEntry, source: Side, out: Any) -> Iterable[tuple[MapEn
                 yield sub, identity
 
 
+def named_by(entry: MapEntry, side: Side, value: Any) -> Iterable[tuple[str, str]]:
+    """The records of an end (remote module, identity) that a value of that end names, in a list as well."""
+    for sub in entry.ends[side].items if entry.is_list else (entry,):
+        field = sub.ends[side].field
+        if field is not None and field.reference is not None:
+            for identity in [item.get(sub.name) for item in value or ()] if entry.is_list else [value]:
+                yield field.reference.module, str(identity)
+
+
 def _by(entry: MapEntry, side: Side) -> str:
     field = entry.ends[side].field
     return field.reference.by if field is not None and field.reference is not None else _ID

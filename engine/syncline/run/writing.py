@@ -561,6 +561,8 @@ class _Done:
             if told := rewritten(scope.maps.by_name[name], sent[name], stored):
                 other[name] = told
             link.base[side][name] = stored
+            if projection and name + RENDERED in projection.own:
+                link.base[side][name + RENDERED] = projection.own[name + RENDERED]
             link.open.discard(name)
         if other:
             record_id, detail = link.ids[side], {"fields": other}

@@ -435,6 +435,35 @@ def test_a_restore_that_did_not_happen_at_first_happens_later(tmp_path: Path, da
     quiet(pair)
 
 
+def test_what_was_shortened_is_not_carried_back_by_another_edit(tmp_path: Path, database: Database) -> None:
+    """A transform that reads the whole record is compared by what it gives, after our own write as well."""
+    spec = SPEC.replace(
+        "phone: {a: phone, b: phone}",
+        """phone: {a: phone, b: phone}
+      note:
+        a: note
+        b: note
+        to: {b: "{{ record.note | truncate(3) }}", a: "{{ record.note }}"}""",
+    )
+    pair = Pair(tmp_path, database, spec)
+    left, right = met(pair, note="a long note")
+    assert pair.b.rows["people"][right]["note"] == "a l"
+    for tax in ("1", "2"):
+        pair.b.person("people", right, tax=tax)
+        pair.run()
+        assert pair.a.rows["people"][left]["note"] == "a long note"
+        pair.a.person("people", left, note="a long note")
+    pair.a.person("people", left, note="b long note")
+    pair.run()
+    pair.b.person("people", right, tax="3")
+    pair.run()
+    assert (pair.a.rows["people"][left]["note"], pair.b.rows["people"][right]["note"]) == (
+        "b long note",
+        "b l",
+    )
+    quiet(pair)
+
+
 def test_an_update_whose_fate_cannot_be_told_is_not_claimed(pair: Pair) -> None:
     left, right = met(pair)
     pair.a.person("people", left, phone="from a")

@@ -107,6 +107,34 @@ def test_nothing_that_belongs_to_a_record_is_written_while_an_unanswered_write_m
     assert [row["phone"] for row in pair.b.rows["people"].values()] == ["2"]
 
 
+def test_what_names_a_record_in_its_lines_waits_for_a_write_that_may_still_reach_it(
+    tmp_path: Path, database: Database
+) -> None:
+    spec = (
+        SPEC.split("  letters:")[0]
+        + """  bills:
+    between: {a: bills, b: bills}
+    match: [{a: title, b: title}]
+    fields:
+      title: {a: title, b: title}
+      lines: {a: lines, b: lines, each: {whose: {a: whose, b: whose, ref: people}}}
+"""
+    )
+    pair = Pair(tmp_path, database, spec)
+    left = pair.a.person("people", name="Acme", phone="1")
+    pair.run()
+    pair.a.person("people", left, phone="2")
+    lost = Outcome(kind=OutcomeKind.UNKNOWN, message="no answer")
+    with mock.patch.object(MemorySession, "_write", return_value=lost):
+        pair.run()
+    pair.a.person("bills", title="B-1", lines=[{"whose": left}])
+    assert pair.run().modules["bills"]["waiting"] == 1
+    assert pair.b.rows["bills"] == {}
+    pair.now += timedelta(minutes=3)
+    pair.run()
+    assert len(pair.b.rows["bills"]) == 1
+
+
 @pytest.mark.parametrize("first", ["an edit", "a new one"])
 def test_an_item_beside_one_that_an_unanswered_write_may_still_tell_is_left_alone(
     tmp_path: Path, database: Database, first: str
