@@ -282,11 +282,13 @@ class _Batch:
     _asked: dict[int, dict[tuple[str, str], dict[str, Any]]] = field(init=False)
     _decided: Decided = field(init=False)
     _bouncing: Bouncing = field(init=False)
+    _under_way: set[tuple[str, str, str]] = field(init=False)
     _unlinked: list[int] = field(default_factory=list)
     _left_alone: list[tuple[Side, str]] = field(default_factory=list)
 
     def decide(self, pairs: Sequence[_Pair], alone: Sequence[Staged], *, fresh: bool = False) -> None:
         """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""
+        self._under_way = set().union(*(other.under_way for other in self.scope.scopes.values()))
         self._asked = {} if fresh else self.scope.ledger.asked(self.db, [pair.link.id for pair in pairs])
         self._decided = Decided(self.scope, self.db, [] if fresh else [pair.link.id for pair in pairs])
         self._bouncing = Bouncing(self.scope, self.db, [] if fresh else [pair.link.id for pair in pairs])
@@ -458,14 +460,13 @@ class _Batch:
         """Whether a write that was not answered may still reach a record, one that it refers to, or the list
         that it is an item of. It may tell the remote anew what it held then, and so what we write now would
         be lost."""
-        under_way = set[tuple[str, str, str]]().union(*(o.under_way for o in self.scope.scopes.values()))
-        if not under_way:
+        if not self._under_way:
             return False
         end = self.scope.ends[side]
-        if record is not None and end.whole(record) in under_way:
+        if record is not None and end.whole(record) in self._under_way:
             return True
         return any(
-            (end.system, module, named) in under_way
+            (end.system, module, named) in self._under_way
             for name, value in values.items()
             if (entry := self.scope.maps.by_name.get(name)) is not None
             for module, named in named_by(entry, side, value)
@@ -495,9 +496,9 @@ class _Batch:
         link = pair.link
         self._references.unlinked.clear()
         rows = [row for row in pair.rows if row is not None]
-        held = [row.own if row else base for row, base in zip(pair.rows, link.base, strict=True)]
         if link.id in self.scope.in_flight or any(
-            self._told_with_one_under_way(side, link.ids[side], held[side]) for side in Side
+            self._told_with_one_under_way(side, link.ids[side], row.own if row else link.base[side])
+            for side, row in zip(Side, pair.rows, strict=True)
         ):
             self._rest(rows, "waiting", "a write that was not answered may still be carried out")
             return
