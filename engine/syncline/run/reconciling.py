@@ -17,7 +17,7 @@ A person's choice is named by ``decided`` (in a field, or in the body for the fa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -49,9 +49,10 @@ from syncline.reconcile.merge import (
 from syncline.run.bouncing import Bouncing
 from syncline.run.candidates import candidates
 from syncline.run.deciding import Decided, apply_kept, apply_matches
+from syncline.run.late import Reached, is_told_with, reached_late
 from syncline.run.likely import find_likely
 from syncline.run.merging import follow_merges
-from syncline.run.references import References, named_by, pending_mark
+from syncline.run.references import References, pending_mark
 from syncline.run.scope import Scope
 from syncline.spec.model import DeleteRule
 from syncline.store.decisions import Decision
@@ -282,13 +283,13 @@ class _Batch:
     _asked: dict[int, dict[tuple[str, str], dict[str, Any]]] = field(init=False)
     _decided: Decided = field(init=False)
     _bouncing: Bouncing = field(init=False)
-    _under_way: set[tuple[str, str, str]] = field(init=False)
+    _late: Set[Reached] = field(init=False)
     _unlinked: list[int] = field(default_factory=list)
     _left_alone: list[tuple[Side, str]] = field(default_factory=list)
 
     def decide(self, pairs: Sequence[_Pair], alone: Sequence[Staged], *, fresh: bool = False) -> None:
         """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""
-        self._under_way = set().union(*(other.under_way for other in self.scope.scopes.values()))
+        self._late = reached_late(self.scope)
         self._asked = {} if fresh else self.scope.ledger.asked(self.db, [pair.link.id for pair in pairs])
         self._decided = Decided(self.scope, self.db, [] if fresh else [pair.link.id for pair in pairs])
         self._bouncing = Bouncing(self.scope, self.db, [] if fresh else [pair.link.id for pair in pairs])
@@ -456,24 +457,8 @@ class _Batch:
             if f.required and f.name not in filled
         }
 
-    def _told_with_one_under_way(self, side: Side, record: str | None, values: Mapping[str, Any]) -> bool:
-        """Whether a write that was not answered may still reach a record, one that it refers to, or the list
-        that it is an item of. It may tell the remote anew what it held then, and so what we write now would
-        be lost."""
-        if not self._under_way:
-            return False
-        end = self.scope.ends[side]
-        if record is not None and end.whole(record) in self._under_way:
-            return True
-        return any(
-            (end.system, module, named) in self._under_way
-            for name, value in values.items()
-            if (entry := self.scope.maps.by_name.get(name)) is not None
-            for module, named in named_by(entry, side, value)
-        )
-
     def _create(self, row: Staged, side: Side, values: dict[str, Any]) -> None:
-        if self._told_with_one_under_way(side.other, None, values):
+        if is_told_with(self.scope, self._late, side.other, None, values):
             self._rest([row], "waiting", "a write that was not answered may still reach what it refers to")
             return
         ids: list[str | None] = [None, None]
@@ -497,7 +482,7 @@ class _Batch:
         self._references.unlinked.clear()
         rows = [row for row in pair.rows if row is not None]
         if link.id in self.scope.in_flight or any(
-            self._told_with_one_under_way(side, link.ids[side], row.own if row else link.base[side])
+            is_told_with(self.scope, self._late, side, link.ids[side], row.own if row else link.base[side])
             for side, row in zip(Side, pair.rows, strict=True)
         ):
             self._rest(rows, "waiting", "a write that was not answered may still be carried out")

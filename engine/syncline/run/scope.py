@@ -123,8 +123,8 @@ class Scope:
     pass, with what they let choose, and tells whether they are others now.
 
     ``unanswered``: the operations of this pass whose answer was lost, and how; ``in_flight``: the links with
-    a write that may still be carried out: they are left alone; ``under_way``: what such a write
-    would tell the remote, see :meth:`ScopeEnd.whole`, which modules that share the end leave alone as well.
+    a write that may still be carried out: they are left alone; ``under_way``: what such a write would tell
+    the remote, see :meth:`ScopeEnd.whole`, which modules that share the end leave alone as well.
     """
 
     def __init__(
@@ -190,21 +190,6 @@ class Scope:
     @property
     def name(self) -> str:
         return self.module.name
-
-    def is_under_way(self, side: Side, module: str, record: str) -> bool:
-        """Whether a write of some module may still reach a record. It may tell the remote again what it held
-        then, and so what is written there meanwhile would be lost."""
-        told = (self.ends[side].system, module, record)
-        return any(told in scope.under_way for scope in self.scopes.values())
-
-    def belongs_to_one_under_way(self, side: Side, values: Mapping[str, Any]) -> bool:
-        """The same of what a new record refers to, whose list it may be added to; ``values``: by map."""
-        fields = ((self.maps.by_name[name].ends[side].field, value) for name, value in values.items())
-        return any(
-            self.is_under_way(side, field.reference.module, str(value))
-            for field, value in fields
-            if field is not None and field.reference is not None
-        )
 
     def side_of(self, system: str) -> Side:
         return Side.LEFT if self.ends[0].system == system else Side.RIGHT

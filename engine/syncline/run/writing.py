@@ -27,6 +27,7 @@ from syncline.mapping.nesting import PARENT, is_item
 from syncline.reconcile.isolation import ALONE, group_by_losses, patience
 from syncline.reconcile.merge import changed, rewritten, same
 from syncline.run.deciding import close_decisions, forget_about
+from syncline.run.late import is_told_with, reached_late
 from syncline.run.reading import lock_json, read_records, stage, stage_projected
 from syncline.run.references import links_named, resolve_marks
 from syncline.run.scope import Scope
@@ -263,7 +264,7 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
     operations = _takeable(scope, side, operations)
     if _looks_first(scope, side, kind):
         operations = _unchanged_since(scope, side, operations)
-    writes, ready = [], []
+    writes, ready, late = [], [], reached_late(scope)
     with scope.database.write() as db:
         scope.fence(db)
         links = Ledger.links_anywhere(db, links_named(operations))
@@ -273,7 +274,7 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
             except KeyError:
                 _take_back(scope, db, [operation], "what it refers to was not created", status="waiting")
                 continue
-            if _is_under_way(scope, side, operation, values):
+            if is_told_with(scope, late, side, operation.record, values):
                 why = "a write that was not answered may still be carried out"
                 _take_back(scope, db, [operation], why, status="waiting")
                 continue
@@ -318,13 +319,6 @@ def _takeable(scope: Scope, side: Side, operations: Sequence[Operation]) -> Sequ
     ]
     _settle(scope, side, answers)
     return [op for op in operations if op.id not in refused]
-
-
-def _is_under_way(scope: Scope, side: Side, operation: Operation, values: Mapping[str, Any]) -> bool:
-    """Whether another module's write, sent in this pass and not answered, may still overwrite this one."""
-    if operation.record is None:
-        return scope.belongs_to_one_under_way(side, values)
-    return scope.is_under_way(side, scope.ends[side].remote.name, operation.record)
 
 
 def _looks_first(scope: Scope, side: Side, kind: WriteKind) -> bool:

@@ -186,7 +186,7 @@ def main_person(kind: Kind, values: Values, stored: Values | None) -> tuple[str,
     told = [name for name in PRIMARY if name in values]
     if kind.name != "contacts" or not told or isinstance(values.get("contact_persons"), Items):
         return None
-    held = [row for row in (stored or {}).get("contact_persons") or () if isinstance(row, Mapping)]
+    held = _held(stored)
     if not held:
         return None
     main = next((row for row in held if row.get("is_primary_contact")), held[0])
@@ -194,6 +194,10 @@ def main_person(kind: Kind, values: Values, stored: Values | None) -> tuple[str,
         return None
     inner = {field.name: field for field in remote_module("contactpersons").fields}
     return str(main["contact_person_id"]), {name: wire_leaf(inner[name], values[name]) for name in told}
+
+
+def _held(stored: Values | None) -> list[Values]:
+    return [row for row in (stored or {}).get("contact_persons") or () if isinstance(row, Mapping)]
 
 
 def _persons(
@@ -206,7 +210,7 @@ def _persons(
     if not overlay and given is None:
         return None
     inner = {f.name: f for f in field.fields if not f.read_only}
-    held = [row for row in (stored or {}).get("contact_persons") or () if isinstance(row, Mapping)]
+    held = _held(stored)
     by_id = {str(row.get("contact_person_id")): row for row in held}
     persons: list[dict[str, Any]] = []
     if isinstance(given, Items):
