@@ -1,4 +1,4 @@
-"""Convergence, searched for over HTTP between two ledgers: Zoho Books and Xero.
+"""Convergence, searched for over HTTP with Zoho Books: between two ledgers, and with a CRM.
 
 What the search between a CRM and a ledger cannot show: a remote without keys that make a create safe to
 repeat, without conditional writes and without deletions that it tells, which takes one record a call, and
@@ -15,7 +15,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 from tests.convergence.histories import ENDS, PLACES, HttpHistories, Kept, Row, plain, search
-from tests.convergence.test_convergence_http import shape_for_xero, shown_by_xero, xero_invoice
+from tests.convergence.test_convergence_http import COLUMNS, shape_for_xero, shown_by_xero, xero_invoice
 from tests.support.ledgers import ledgers_of
 from tests.support.stage import Stage
 from tests.support.tally import Tally
@@ -197,6 +197,138 @@ class TwoLedgers(HttpHistories):
     def check_gone(self, module: str, tag: str, both: list[list[Row]]) -> None:
         assert module in ("companies", "invoices"), f"{module} {tag} is at one end alone: {both}"
         assert not any(both), f"{module} {tag} has ended at one end alone: {both}"
+
+
+SOLD = """
+spec: 1
+name: sold
+extends: zoho-crm-zoho-books
+systems:
+  crm:
+    base_url: ${env:ZOHO_CRM_BASE_URL}
+    client_id: ${env:ZOHO_CRM_CLIENT_ID}
+    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
+  books:
+    base_url: ${env:ZOHO_BOOKS_BASE_URL}
+    client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
+    client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
+modules:
+  accounts: {limits: {deletes: none}, fields: {city: {conflicts: {prefer: books}}}}
+  products: {fields: {price: {conflicts: {prefer: books}}}}
+  vendors: {enabled: false}
+  people: {enabled: false}
+  price_lists: {enabled: false}
+  quotes: {enabled: false}
+  sales_orders: {enabled: false}
+  purchase_orders: {enabled: false}
+"""
+#: Where each field stands in Zoho Books, beside a CRM: a company's own stand in its address.
+BESIDE = {"price": "rate"}
+ADDRESS = ("phone", "fax", "city")
+
+
+class CrmAndBilling(HttpHistories):
+    systems = ("crm", "books")
+    customers = "accounts"
+    believed = "crm"
+    modules = {  # noqa: RUF012
+        "accounts": Kept(
+            remote=("Accounts", "contacts"),
+            tag=("Account_Name", "contact_name"),
+            id=("id", "contact_id"),
+            fields=ADDRESS,
+        ),
+        "products": Kept(
+            remote=("Products", "items"),
+            tag=("Product_Code", "sku"),
+            id=("id", "item_id"),
+            fields=("description", "price"),
+        ),
+        "invoices": Kept(
+            remote=("Invoices", "invoices"),
+            tag=("Subject", "invoice_number"),
+            id=("id", "invoice_id"),
+            fields=("due_date",),
+        ),
+    }
+    api = {"crm": "/crm/", "books": "/books/v3/"}  # noqa: RUF012
+    writing = {  # noqa: RUF012
+        "crm": "/crm/v8/(Accounts|Products|Invoices)$",
+        "books": "/books/v3/(contacts|items|invoices)",
+    }
+    own = {  # noqa: RUF012
+        "crm": ("concurrency", "token-expired", "unavailable"),
+        "books": TwoLedgers.own["billing"],
+    }
+
+    def open(self, ahead: Mapping[str, float], capitals: bool, trims: str) -> Stage:
+        systems = {"crm": "zoho-crm", "books": "zoho-books"}
+        stage = Stage(self.folder, spec=SOLD, systems=systems, patient=False, ahead=ahead)
+        stage.crm.sandbox.switches["rewrite"] = trims
+        return stage
+
+    def shape(self, module: str, side: int, values: Mapping[str, Any], row: Mapping[str, Any]) -> Row:
+        if side == 0:
+            return {COLUMNS[name]: value for name, value in values.items()}
+        told = {BESIDE.get(name, name): value for name, value in values.items() if name not in ADDRESS}
+        if here := {name: value for name, value in values.items() if name in ADDRESS}:
+            told["billing_address"] = {**(row.get("billing_address") or {}), **here}
+        return told
+
+    def shown(self, module: str, side: int, row: Mapping[str, Any]) -> Row:
+        fields = self.modules[module].fields
+        if side == 0:
+            return {name: plain(row.get(COLUMNS[name])) for name in fields}
+        told = {**row, **(row.get("billing_address") or {})}
+        return {name: plain(told.get(BESIDE.get(name, name))) for name in fields}
+
+    def is_gone(self, module: str, side: int, row: Mapping[str, Any]) -> bool:
+        return row["$state"] != "live" or row.get("status") in ("inactive", "void")
+
+    def new(self, module: str, side: int, tag: str, values: Mapping[str, Any]) -> Row:
+        told = {self.modules[module].tag[side]: tag, **self.shape(module, side, values, {})}
+        if module == "products":
+            told["Product_Name" if side == 0 else "name"] = f"Thing {tag}"
+        return told
+
+    @rule(side=ENDS, place=PLACES, lines=st.integers(1, 3))
+    def invoice(self, side: int, place: int, lines: int) -> None:
+        """A draft in either system, of one item."""
+        customers, items = self.all_rows("accounts", side), self.all_rows("products", side)
+        if not customers or not items:
+            return
+        tag, due = f"tag{self.token()}", self.value("due_date")
+        customer, item = customers[place % len(customers)], items[place % len(items)]
+        if side == 0:
+            rows = [
+                {"Product_Name": {"id": item["id"]}, "Quantity": 1 + n, "List_Price": 50}
+                for n in range(lines)
+            ]
+            days = {"Invoice_Date": "2026-06-10", "Due_Date": due}
+            named = {"Subject": tag, "Account_Name": {"id": customer["id"]}}
+            self.act(0, "create", "invoices", None, **named, **days, Invoiced_Items=rows)
+        else:
+            rows = [{"item_id": item["item_id"], "quantity": 1 + n, "rate": 50} for n in range(lines)]
+            days = {"date": "2026-06-10", "due_date": due}
+            named = {"invoice_number": tag, "customer_id": customer["contact_id"]}
+            self.act(1, "create", "invoices", None, **named, **days, line_items=rows)
+        self.type("invoices", side, tag, {"due_date": due})
+
+    @rule(place=PLACES)
+    def delete_an_account(self, place: int) -> None:
+        invoiced = {str((row["Account_Name"] or {}).get("id")) for row in self.stage.crm.records("Invoices")}
+        billed = {row["customer_name"].casefold() for row in self.stage.books.records("invoices")}
+        free = [
+            row
+            for tag, row in sorted((tag, rows[0]) for tag, rows in self.rows("accounts", 0).items())
+            if row["id"] not in invoiced and tag not in billed
+        ]
+        if free:
+            self.act(0, "delete", "accounts", free[place % len(free)])
+
+
+def test_every_history_of_a_crm_and_zoho_books_converges_over_http(tally: Tally) -> None:
+    search(CrmAndBilling, tally, few=1, many=400, named="convergence of a CRM and Zoho Books")
 
 
 def test_every_history_of_two_ledgers_converges_over_http(tally: Tally) -> None:
