@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from tests.support.effort import cases
+from tests.support.ledgers import ledgers_of
 from tests.support.questions import asked, decide, live, lost, named, phone, phones, with_more
 from tests.support.stage import Stage
 from tests.support.tally import Tally
+from tests.support.trio import act, find
 
 from syncline.connect.sandbox import Reply, Request
 
@@ -236,4 +238,38 @@ def test_a_record_deleted_here_and_edited_there_waits_for_one_command(
         stage.sync(code=None)
         assert both(stage) == [("333", "a@x.example")] * 2
         assert len(live(stage, "crm", "Accounts")) == len(live(stage, "books", "Contacts")) == 1
+    stage.assert_idle(passes=2)
+
+
+@pytest.mark.parametrize("same", cases([True], [False]))
+def test_an_edit_that_a_second_ledger_would_not_defend_is_seen(
+    stages: Callable[..., Stage], same: bool
+) -> None:
+    """Zoho Books refuses no write over a newer edit: the record is looked at again before it is written."""
+    stage = stages(**ledgers_of("companies"))
+    contact = act(stage, "ledger", "create", "Contacts", Name="Harbour Bakery", TaxNumber="1")["ContactID"]
+    stage.sync()
+    stage.later(timedelta(minutes=3))
+    row = find(stage, "billing", "contacts", contact_name="Harbour Bakery")
+    act(stage, "ledger", "update", "Contacts", contact, TaxNumber="2")
+    typed = []
+
+    def meanwhile(template: str, request: Request, reply: Reply) -> None:
+        if not typed and (request.method, template) == ("GET", "/books/v3/contacts"):
+            typed.append(row)
+            stage.later(timedelta(seconds=3))
+            values = {"mobile": "555", **({"tax_reg_no": "3"} if same else {})}
+            act(stage, "billing", "update", "contacts", row["contact_id"], **values)
+
+    stage.systems["billing"].server.listeners.append(meanwhile)
+    stage.sync(code=None)
+    stage.later(timedelta(minutes=3))
+    stage.sync()
+    assert typed
+    here = find(stage, "billing", "contacts", contact_name="Harbour Bakery")
+    there = find(stage, "ledger", "Contacts", Name="Harbour Bakery")
+    assert (here["tax_reg_no"], here["mobile"]) == ("2", "555")
+    mobile = {each["PhoneType"]: each["PhoneNumber"] for each in there["Phones"]}["MOBILE"]
+    assert (there["TaxNumber"], mobile) == ("2", "555")
+    assert [one["lost"] for one in lost(stage)] == ([{"system": "billing", "value": "3"}] if same else [])
     stage.assert_idle(passes=2)
