@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 from tests.support.effort import effort
+from tests.support.ledgers import ledgers_of
 from tests.support.questions import live
 from tests.support.stage import Stage
 from tests.support.tally import Tally
+from tests.support.trio import act
 
 from syncline.connect.sandbox import Reply, Request
 
@@ -93,4 +96,35 @@ def test_an_edit_in_the_cursors_own_second_is_carried_once(stage: Stage, system:
         assert stage.writes() == 1
         assert live(stage, "crm", "Accounts")[0]["Fax"] == fax
     stopped.go_on(stage)
+    stage.assert_idle(passes=2)
+
+
+def test_the_cursors_own_second_of_a_second_ledger(stages: Callable[..., Stage], tally: Tally) -> None:
+    """Zoho Books stamps whole seconds: what it lists again is fetched again until its second is over."""
+    stage = stages(**ledgers_of("companies"))
+    stopped = StoppedClock(stage)
+    made = [f"C{n}" for n in range(3)]
+    contact = act(stage, "billing", "create", "contacts", contact_name=made[0])["contact_id"]
+
+    def meddle(template: str, request: Request, reply: Reply) -> None:
+        if template == "/books/v3/contacts" and request.method == "GET" and len(meant) == 2:
+            act(stage, "billing", "create", "contacts", contact_name=meant.pop())
+
+    meant = made[1:]
+    stage.systems["billing"].server.listeners.append(meddle)
+    stage.sync()
+    act(stage, "billing", "create", "contacts", contact_name=meant.pop())
+    stage.sync()
+    for mobile in ("1", "2"):  # an edit of a record that was read in this very second
+        act(stage, "billing", "update", "contacts", contact, mobile=mobile)
+        tally("records in the cursor's second")
+        stage.forget_requests()
+        stage.sync()
+        assert stage.writes() == 1
+    stopped.go_on(stage)
+    stage.sync()
+    there = {row["Name"]: row for row in stage.systems["ledger"].records("Contacts")}
+    assert sorted(there) == made
+    phones = {each["PhoneType"]: each["PhoneNumber"] for each in there[made[0]]["Phones"]}
+    assert phones["MOBILE"] == "2"
     stage.assert_idle(passes=2)
