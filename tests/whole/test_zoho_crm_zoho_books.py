@@ -12,6 +12,7 @@ from tests.support.stage import Stage
 SPEC = """
 spec: 1
 name: sold
+country: AU
 extends: zoho-crm-zoho-books
 systems:
   crm:
@@ -74,15 +75,18 @@ def test_the_made_up_business_is_brought_in_step_in_every_module(stage: Stage) -
 
 
 def test_a_customer_and_its_people_go_both_ways(stage: Stage) -> None:
-    account = stage.crm.act(
-        "create", "Accounts", None, {"Account_Name": "Whole Foods Co-op", "Billing_City": "Hobart"}
-    )
+    told = {"Account_Name": "Whole Foods Co-op", "Billing_City": "Hobart", "Phone": "03 6200 1111"}
+    account = stage.crm.act("create", "Accounts", None, told)
+    # The books have it as somebody else has typed it.
+    address = {"city": "Hobart", "phone": "(03) 6200-1111"}
+    typed = {"contact_name": "Whole Foods Co-opp", "contact_type": "customer", "billing_address": address}
+    stage.books.act("create", "contacts", None, typed)
     person = {"First_Name": "Mia", "Last_Name": "Ng", "Email": "mia@whole.test"}
     mia = stage.crm.act("create", "Contacts", None, {**person, "Account_Name": {"id": account["id"]}})
     made = stage.books.act(
         "create", "contacts", None, {"contact_name": "Reef Divers", "contact_type": "customer"}
     )
-    in_step(stage)
+    assert in_step(stage)["modules"]["accounts"]["linked"] == 1
     contact = one(stage.books.records("contacts"), contact_name="Whole Foods Co-op")
     assert contact["billing_address"]["city"] == "Hobart"
     (named,) = contact["contact_persons"]
