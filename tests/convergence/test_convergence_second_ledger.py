@@ -328,7 +328,7 @@ class CrmAndBilling(HttpHistories):
 
 
 def test_every_history_of_a_crm_and_zoho_books_converges_over_http(tally: Tally) -> None:
-    search(CrmAndBilling, tally, few=1, many=400, named="convergence of a CRM and Zoho Books")
+    search(CrmAndBilling, tally, few=1, many=120, named="convergence of a CRM and Zoho Books")
 
 
 def test_every_history_of_two_ledgers_converges_over_http(tally: Tally) -> None:

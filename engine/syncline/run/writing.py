@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from syncline.mapping.nesting import PARENT, is_item
 from syncline.reconcile.isolation import ALONE, group_by_losses, patience
 from syncline.reconcile.merge import changed, rewritten, same
 from syncline.run.deciding import close_decisions, forget_about
-from syncline.run.late import is_told_with, reached_late
+from syncline.run.late import Reached, is_told_with, reached_late
 from syncline.run.reading import lock_json, read_records, stage, stage_projected
 from syncline.run.references import links_named, resolve_marks
 from syncline.run.scope import Scope
@@ -268,14 +268,14 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
     with scope.database.write() as db:
         scope.fence(db)
         links = Ledger.links_anywhere(db, links_named(operations))
+        half_made = set[int]().union(*(other.in_flight for other in scope.scopes.values()))
         for operation in operations:
             try:
                 values = _values(scope, side, operation, links)
             except KeyError:
                 _take_back(scope, db, [operation], "what it refers to was not created", status="waiting")
                 continue
-            if is_told_with(scope, late, side, operation.record, values):
-                why = "a write that was not answered may still be carried out"
+            if why := _not_yet(scope, side, operation, values, late, half_made):
                 _take_back(scope, db, [operation], why, status="waiting")
                 continue
             ready.append(operation)
@@ -298,6 +298,23 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
         gone = read_records(scope, side, stale)
         mark_gone(scope, side, gone)
     return any(outcome.kind is not OutcomeKind.UNKNOWN for outcome in outcomes)
+
+
+def _not_yet(
+    scope: Scope,
+    side: Side,
+    operation: Operation,
+    values: Mapping[str, Any],
+    late: Set[Reached],
+    half_made: Set[int],
+) -> str:
+    """Why an operation must wait for what became of a write without an answer, if it must. ``half_made``:
+    links of which not both records are known to be there as a whole."""
+    if is_told_with(scope, late, side, operation.record, values):
+        return "a write that was not answered may still be carried out"
+    if half_made and not half_made.isdisjoint(links_named([operation])):
+        return "what it refers to is not known to be made as a whole"
+    return ""
 
 
 def _takeable(scope: Scope, side: Side, operations: Sequence[Operation]) -> Sequence[Operation]:

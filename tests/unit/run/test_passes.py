@@ -513,11 +513,13 @@ def test_an_update_that_was_carried_out_in_part_is_finished(pair: Pair) -> None:
 
 
 def test_a_create_of_which_a_part_may_still_come_is_left_alone_until_it_is_finished(
-    pair: Pair, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Sent again too early, the part would be done twice (a credit note that is set off against an invoice).
     Meanwhile the record is there to be read: it is nobody else's."""
-    pair.a.person("people", name="Acme", phone="1")
+    pair = Pair(tmp_path, database, SPEC + BILLS.partition("modules:")[2].partition("  people:")[0])
+    left = pair.a.person("people", name="Acme", phone="1")
+    pair.a.person("bills", title="B-1", who=left)
     original, under_way = MemorySession.settle, []
 
     def settle(session: MemorySession, module: str, sent: Sequence[SentWrite]) -> Any:
@@ -533,13 +535,15 @@ def test_a_create_of_which_a_part_may_still_come_is_left_alone_until_it_is_finis
     pair.run()
     pair.b.lose = lambda write: False
     result = pair.run()
+    assert pair.b.rows["bills"] == {}, "it may not be told of what is not there as a whole"
     assert result.status == "done", "nobody is asked who it is"
     assert result.modules["people"]["waiting"] == 1
     assert events(pair, "created") == []
     pair.now += timedelta(minutes=3)
     pair.run()
     assert (under_way[0], under_way[-1]) == (True, False)
-    assert (len(events(pair, "created")), len(pair.b.rows["people"])) == (1, 1)
+    assert (len(pair.b.rows["people"]), len(pair.b.rows["bills"])) == (1, 1)
+    assert [event.side for event in events(pair, "created")] == [1, 1]
     quiet(pair)
 
 
