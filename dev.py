@@ -38,8 +38,12 @@ PROOFS = ("pitfalls", "crash", "convergence", "faults", "ledgers", "security")
 #: Asks for known vulnerabilities, in an environment of its own: its needs are none of ours.
 AUDITOR, AUDIT_VENV = "pip-audit==2.10.1", ROOT / ".venv-audit"
 #: How all tests are run: a file at a time, since the tests of a file may share a world, and two for each
-#: processor, since many of them wait half of their time.
-SIDE_BY_SIDE = ("-n", str(2 * min(os.cpu_count() or 1, 4)), "--dist", "loadfile")
+#: processor, since many of them wait half of their time. In their order: the files with the most tests first
+#: would leave the few that take longest for the end, when nothing is left for the others to do.
+SIDE_BY_SIDE = (
+    *("-n", str(2 * min(os.cpu_count() or 1, 4))),
+    *("--dist", "loadfile", "--no-loadscope-reorder"),
+)
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
