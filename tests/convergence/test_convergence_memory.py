@@ -555,7 +555,7 @@ def test_every_history_converges(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=effort(20, 2000),
+            max_examples=effort(15, 2000),
             stateful_step_count=effort(20, 40),
             deadline=None,
             report_multiple_bugs=False,

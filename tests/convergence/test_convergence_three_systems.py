@@ -431,7 +431,7 @@ def test_every_history_of_three_systems_converges(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=effort(4, 120),
+            max_examples=effort(3, 120),
             stateful_step_count=effort(15, 30),
             deadline=None,
             report_multiple_bugs=False,

@@ -13,8 +13,8 @@ from tests.support.tally import Tally
 
 #: What differs on PostgreSQL is the commits; it gets a share of them.
 _ON_POSTGRESQL = ("before", "after")
-#: Every second of those points, or every fifth, for the time that a run may take.
-_SQLITE, _POSTGRESQL = slice(None, None, 2), slice(None, None, 5)
+#: Every fourth of those points, or every eighth, for the time that a run may take.
+_SQLITE, _POSTGRESQL = slice(None, None, 4), slice(None, None, 8)
 
 
 @pytest.mark.parametrize("kind", KINDS)

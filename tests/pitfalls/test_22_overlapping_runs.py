@@ -91,7 +91,7 @@ def test_ended_at_random_points(stages: Callable[..., Stage], tally: Tally) -> N
     calm, rough = stages(spec=spec), stages(spec=spec)
     chance = random.Random("signals")
     ended = 0
-    for turn in range(effort(3, 200)):
+    for turn in range(effort(2, 200)):
         for stage in (calm, rough):
             edits(stage, turn)
         calm.sync(code=None)

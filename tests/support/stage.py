@@ -12,12 +12,13 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +29,7 @@ import httpx
 from syncline.connect.sandbox import Sandbox, SandboxServer, SandboxSettings, VirtualClock, make_world
 from syncline.connect.waiting import Waiting
 from syncline.run.installed import installed_plugins
+from syncline.store.database import open_store
 
 EXAMPLE = Path(__file__).parents[2] / "specs" / "examples" / "acme.yaml"
 #: The systems of the example: the connector of each.
@@ -99,6 +101,8 @@ class Stage:
         else:
             self.spec.write_text(spec, encoding="utf-8")
         self._state = {} if state is None else {"SYNCLINE_STATE": state}
+        if state is None:
+            _lay_empty_state(folder / ".syncline" / "state.db")
         self.clock = VirtualClock()
         self._clocks = [self.clock]
         self._engine_ahead = timedelta()
@@ -227,6 +231,21 @@ class Stage:
             self.forget_requests()
             self.sync(code=None)
             assert self.writes() == 0, {n: s.requests() for n, s in self.systems.items()}
+
+
+def _lay_empty_state(file: Path) -> None:
+    """The tables of a state, as the first verb would make them, but once for all stages."""
+    file.parent.mkdir(mode=0o700)
+    file.touch(0o600)
+    file.write_bytes(_empty_state())
+
+
+@cache
+def _empty_state() -> bytes:
+    with tempfile.TemporaryDirectory() as name:
+        file = Path(name) / "state.db"
+        open_store(str(file)).close()
+        return file.read_bytes()
 
 
 #: The endings of the files that a spec is made of, and the names of the variables that it may read.

@@ -329,6 +329,8 @@ def _takeable(scope: Scope, side: Side, operations: Sequence[Operation]) -> Sequ
     refused = lacking()
     if refused and scope.look_anew(side):  # it may have been added since the fields were looked at
         refused = lacking()
+    if not refused:
+        return operations
     answers = [
         (op, Outcome(kind=OutcomeKind.REFUSED, message=found[1], code="unknown-choice", field=found[0]))
         for op in operations
