@@ -21,8 +21,10 @@ def installed() -> dict[str, Connector]:
 
 
 def _broken() -> Iterator[tuple[str, Mutant]]:
-    """Each mutant of each connector that it fits; in a short run of one of them, the connectors in turn."""
-    for number, mutant in enumerate(MUTANTS):
+    """Each mutant of each connector that it fits; in a short run one for each promise, of one connector, the
+    connectors in turn."""
+    first = {mutant.breaks: mutant for mutant in reversed(MUTANTS)}
+    for number, mutant in enumerate(MUTANTS if LONG else first.values()):
         fitting = [name for name, connector in sorted(installed().items()) if mutant.fits(connector)]
         for name in fitting if LONG else fitting[number % len(fitting) :][:1]:
             yield name, mutant
