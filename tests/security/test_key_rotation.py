@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,5 +173,6 @@ def test_a_sign_in_under_a_key_that_is_lost_stops_the_change(stage: Stage, tally
 
 def test_a_change_without_a_state_makes_none(tmp_path: Path) -> None:
     with Stage(tmp_path) as made:
+        shutil.rmtree(tmp_path / ".syncline")
         assert made.run("connections", "--rotate-key").code == 1
         assert not (tmp_path / ".syncline").exists()
