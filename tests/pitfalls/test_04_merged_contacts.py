@@ -105,7 +105,7 @@ def test_a_survivor_that_nobody_names_is_found_by_the_match_rules(met: Stage) ->
     met.assert_idle(passes=2)
 
 
-@pytest.mark.parametrize("end", ["crm", "books"])
+@pytest.mark.parametrize("end", cases(["books"], ["crm"]))
 def test_two_links_on_one_survivor_are_a_question_and_no_loop_of_errors(met: Stage, end: str) -> None:
     twin = {"crm": "Harbour Bakery", "books": "Harbour Bakery 2"}[end]
     met.books.act("create", "Contacts", None, {"Name": "Harbour Bakery 2", "EmailAddress": "two@x.example"})

@@ -61,7 +61,7 @@ def test_another_organisation_is_refused_and_nothing_is_changed(in_step: Stage) 
     everybody_once(in_step)
 
 
-@pytest.mark.parametrize("system", cases([None, "books"], ["crm"]))
+@pytest.mark.parametrize("system", cases(["books"], [None, "crm"]))
 def test_a_reset_reads_everything_and_writes_nothing(in_step: Stage, system: str | None) -> None:
     in_step.later(timedelta(days=2))  # far beyond what any overlap reads again
     in_step.sync()

@@ -83,12 +83,18 @@ def log(stage: Stage) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("words", "winner", "later"),
-    [
-        pytest.param(("--take", "crm"), "222", False, id="take-the-left"),
-        pytest.param(("--take", "books"), "333", True, id="take-the-right-later"),
-        pytest.param(("--value", "444"), "444", True, id="another-value-later"),
-        pytest.param(("--take", "books", "--value", "555"), "555", False, id="another-value-at-the-right"),
-    ],
+    cases(
+        [
+            pytest.param(("--take", "crm"), "222", False, id="take-the-left"),
+            pytest.param(("--value", "444"), "444", True, id="another-value-later"),
+        ],
+        [
+            pytest.param(("--take", "books"), "333", True, id="take-the-right-later"),
+            pytest.param(
+                ("--take", "books", "--value", "555"), "555", False, id="another-value-at-the-right"
+            ),
+        ],
+    ),
 )
 def test_an_open_conflict_holds_its_field_alone_until_a_person_decides(
     stages: Callable[..., Stage], words: tuple[str, ...], winner: str, *, later: bool
@@ -201,8 +207,8 @@ FOLLOW = with_more(
 @pytest.mark.parametrize(
     ("gone", "stands"),
     cases(
-        [("crm", "the-edit"), ("books", "the-edit"), ("books", "the-deletion")],
-        [("crm", "the-deletion")],
+        [("crm", "the-edit"), ("books", "the-deletion")],
+        [("books", "the-edit"), ("crm", "the-deletion")],
     ),
 )
 def test_a_record_deleted_here_and_edited_there_waits_for_one_command(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from tests.support.effort import cases
 from tests.support.stage import Stage
 
 HEAD = """
@@ -72,7 +73,7 @@ def test_a_narrower_filter_deletes_nothing(stage: Stage) -> None:
     stage.assert_idle()
 
 
-@pytest.mark.parametrize("how", ["plan and apply", "--accept-changes"])
+@pytest.mark.parametrize("how", cases(["plan and apply"], ["--accept-changes"]))
 def test_a_new_map_rewrites_nothing_without_approval(stage: Stage, how: str) -> None:
     stage.spec.write_text(HEAD + f"modules:\n  accounts: {{{RULES}}}\n")  # the base's map of fax numbers
     edited = stage.crm.records("Accounts")[0]

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support.business import book_entry, books_invoice, crm_invoice, edit_crm_invoice, open_business
+from tests.support.effort import cases
 from tests.support.stage import Stage
 from tests.support.tally import Tally
 
@@ -87,10 +88,10 @@ def test_a_day_is_the_same_day_at_both_ends(
 
 @pytest.mark.parametrize(
     ("zone", "first"),
-    [
-        pytest.param("Australia/Sydney", "2028-04-02T02:30", id="Sydney"),
-        pytest.param("America/New_York", "2028-11-05T01:30", id="New York"),
-    ],
+    cases(
+        [pytest.param("Australia/Sydney", "2028-04-02T02:30", id="Sydney")],
+        [pytest.param("America/New_York", "2028-11-05T01:30", id="New York")],
+    ),
 )
 def test_both_half_past_ones_of_the_night_are_seen_once_each(early: Stage, zone: str, first: str) -> None:
     """The local clock shows one hour twice; what is edited in either is one edit."""
