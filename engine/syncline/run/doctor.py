@@ -290,9 +290,8 @@ def _clock(system: System, live: Live) -> Check:
 def _quota(workspace: Workspace, system: System, saved: SavedConnection) -> Check:
     name = f"quota {system.name}"
     limits = workspace.connector(system).limits
-    account = f"{saved.connector}:{saved.organisation.id}"
     with workspace.database.read() as db:
-        used = calls_since(db, account, workspace.now().timestamp() - DAY_S)
+        used = calls_since(db, saved.account_key, workspace.now().timestamp() - DAY_S)
     if limits.per_day is None:
         return _ok(name, f"{used} calls in the last 24 hours; no daily limit is known")
     left = max(limits.per_day - used, 0)

@@ -35,7 +35,7 @@ def take_delivery(
     connector = workspace.connector(configured)
     lower = {name.lower(): value for name, value in headers.items()}
     events = connector.events(workspace.options(configured), saved.organisation, lower, body)
-    account = f"{saved.connector}:{saved.organisation.id}"
+    account = saved.account_key
     with workspace.database.read() as db:
         known = heard_before(db, account, [event.id for event in events if event.id is not None])
     fresh = [event for event in events if event.id not in known]

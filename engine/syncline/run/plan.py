@@ -211,7 +211,7 @@ def _operation(
         if "before" in part:
             told["old"] = _told(part["before"], links)
         fields[name] = told | {key: part[key] for key in ("why", "rule", "lost") if key in part}
-    lacking = scope.offered(side).lacking({name: part["set"] for name, part in body["fields"].items()})
+    lacking = scope.lacking(side, body)
     return {
         "system": scope.ends[side].system,
         "kind": operation.kind,

@@ -156,19 +156,22 @@ def refers(entry: MapEntry) -> bool:
 
 def _identities(entry: MapEntry, source: Side, out: Any) -> Iterable[tuple[MapEntry, Any]]:
     """What a value refers to, none included, by the map that says so."""
-    for sub in entry.ends[source].items if entry.is_list else (entry,):
-        if sub.map.ref is not None:
-            for identity in [item.get(sub.name) for item in out or ()] if entry.is_list else [out]:
-                yield sub, identity
+    return ((sub, identity) for sub, identity in _parts(entry, source, out) if sub.map.ref is not None)
 
 
 def named_by(entry: MapEntry, side: Side, value: Any) -> Iterable[tuple[str, str]]:
     """The records of an end (remote module, identity) that a value of that end names, in a list as well."""
-    for sub in entry.ends[side].items if entry.is_list else (entry,):
+    for sub, identity in _parts(entry, side, value):
         field = sub.ends[side].field
         if field is not None and field.reference is not None:
-            for identity in [item.get(sub.name) for item in value or ()] if entry.is_list else [value]:
-                yield field.reference.module, str(identity)
+            yield field.reference.module, str(identity)
+
+
+def _parts(entry: MapEntry, side: Side, value: Any) -> Iterable[tuple[MapEntry, Any]]:
+    """A value by its map; of a list, the values in its items by the maps inside."""
+    if not entry.is_list:
+        return [(entry, value)]
+    return [(sub, item.get(sub.name)) for sub in entry.ends[side].items for item in value or ()]
 
 
 def _by(entry: MapEntry, side: Side) -> str:

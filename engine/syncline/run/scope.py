@@ -211,12 +211,13 @@ class Scope:
         outwards = Direction.TO_RIGHT if side is Side.LEFT else Direction.TO_LEFT
         return self.module.direction in (Direction.BOTH, outwards)
 
-    def offered(self, side: Side) -> Offered:
-        """What an end's organisation has to choose, as it was last seen."""
+    def lacking(self, side: Side, body: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The first value of an operation that the organisation does not have to choose, as it was last seen:
+        the field that would hold it, and why it cannot. ``body``: as the journal keeps it."""
         known, remote = self._offered[side], self.ends[side].remote
         if known is None or known.remote is not remote:
             known = self._offered[side] = Offered(self.maps, side, remote)
-        return known
+        return known.lacking({name: part["set"] for name, part in body["fields"].items()})
 
     def new_link(self, left: str | None, right: str | None, how: dict[str, Any]) -> Link:
         """A link of two records that have agreed on nothing yet; a record that is still to be made is

@@ -274,7 +274,7 @@ class Workspace:
             label=system.name,
             waiting=self.waiting,
         )
-        account = f"{saved.connector}:{saved.organisation.id}"
+        account = saved.account_key
         calls = CallLedger(self.database, account, now=self.waiting.now)
         pace = Pace(connector.limits, calls, label=system.name, waiting=self.waiting, by_hand=self.by_hand)
         http = HttpClient(
@@ -510,8 +510,7 @@ class Workspace:
         return find_remote(self._catalogues[end.system], end)
 
     def _look(self, system: str) -> Catalogue:
-        live = self.live(system)
-        account = f"{live.saved.connector}:{live.saved.organisation.id}"
+        account = self.live(system).saved.account_key
         with self.database.read() as db:
             seen = load_catalogue(db, account)
         if seen is not None and timedelta() <= self.now() - seen[1] < LOOK_AGAIN:
@@ -520,11 +519,10 @@ class Workspace:
 
     def _discover(self, system: str) -> Catalogue:
         live = self.live(system)
-        account = f"{live.saved.connector}:{live.saved.organisation.id}"
         catalogue = live.session.discover()
         self._looked.add(system)
         with self.database.write() as db:
-            save_catalogue(db, account, catalogue, self.now())
+            save_catalogue(db, live.saved.account_key, catalogue, self.now())
         return catalogue
 
     def _look_anew(self, module: Module, ends: tuple[ScopeEnd, ScopeEnd], side: Side) -> bool:

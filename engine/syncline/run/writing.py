@@ -322,9 +322,7 @@ def _takeable(scope: Scope, side: Side, operations: Sequence[Operation]) -> Sequ
     others are refused as the remote would refuse them, without a call."""
 
     def lacking() -> dict[int, tuple[str, str]]:
-        offered = scope.offered(side)
-        told = {op.id: {n: part["set"] for n, part in op.body["fields"].items()} for op in operations}
-        return {id_: found for id_, values in told.items() if (found := offered.lacking(values))}
+        return {op.id: found for op in operations if (found := scope.lacking(side, op.body))}
 
     refused = lacking()
     if refused and scope.look_anew(side):  # it may have been added since the fields were looked at

@@ -53,6 +53,11 @@ class SavedConnection:
     account: Mapping[str, Any] = field(default_factory=dict)
     connected_at: datetime
 
+    @property
+    def account_key(self) -> str:
+        """The name of the organisation at its remote, under which calls, fields and events are remembered."""
+        return f"{self.connector}:{self.organisation.id}"
+
 
 class Vault:
     """The connections of one state. Every method may raise StoreError."""
