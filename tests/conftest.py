@@ -11,6 +11,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.support.state import lay_empty_state
 
 from syncline.store.database import Database, open_store
 
@@ -42,14 +43,6 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A state with its tables and no rows."""
-    path = tmp_path_factory.mktemp("state") / "template.sqlite"
-    open_store(f"sqlite:///{path}").close()
-    return path
-
-
-@pytest.fixture(scope="session")
 def postgresql_template(postgresql_server: str) -> str:
     """The name of a PostgreSQL database with tables and no rows."""
     _administer(postgresql_server, "CREATE DATABASE syncline_template")
@@ -58,11 +51,10 @@ def postgresql_template(postgresql_server: str) -> str:
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path, sqlite_template: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     """A state of its own in a SQLite file."""
     path = tmp_path / "state.sqlite"
-    shutil.copyfile(sqlite_template, path)
-    path.chmod(0o600)
+    lay_empty_state(path)
     return f"sqlite:///{path}"
 
 

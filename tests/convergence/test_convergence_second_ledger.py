@@ -17,7 +17,7 @@ from hypothesis.stateful import rule
 from tests.convergence.histories import ENDS, PLACES, HttpHistories, Kept, Row, plain, search
 from tests.convergence.test_convergence_http import COLUMNS, shape_for_xero, shown_by_xero, xero_invoice
 from tests.support.ledgers import ledgers_of
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending
 from tests.support.tally import Tally
 
 NO_LIMIT = {"limits": {"deletes": "none"}}
@@ -199,19 +199,10 @@ class TwoLedgers(HttpHistories):
         assert not any(both), f"{module} {tag} has ended at one end alone: {both}"
 
 
-SOLD = """
-spec: 1
-name: sold
-extends: zoho-crm-zoho-books
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:ZOHO_BOOKS_BASE_URL}
-    client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
-    client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
+BESIDE_A_CRM = {"crm": "zoho-crm", "books": "zoho-books"}
+SOLD = (
+    extending("zoho-crm-zoho-books", BESIDE_A_CRM, name="sold")
+    + """
 modules:
   accounts: {limits: {deletes: none}, fields: {city: {conflicts: {prefer: books}}}}
   products: {fields: {price: {conflicts: {prefer: books}}}}
@@ -222,6 +213,7 @@ modules:
   sales_orders: {enabled: false}
   purchase_orders: {enabled: false}
 """
+)
 #: Where each field stands in Zoho Books, beside a CRM: a company's own stand in its address.
 BESIDE = {"price": "rate"}
 ADDRESS = ("phone", "fax", "city")
@@ -262,8 +254,7 @@ class CrmAndBilling(HttpHistories):
     }
 
     def open(self, ahead: Mapping[str, float], capitals: bool, trims: str) -> Stage:
-        systems = {"crm": "zoho-crm", "books": "zoho-books"}
-        stage = Stage(self.folder, spec=SOLD, systems=systems, patient=False, ahead=ahead)
+        stage = Stage(self.folder, spec=SOLD, systems=BESIDE_A_CRM, patient=False, ahead=ahead)
         stage.crm.sandbox.switches["rewrite"] = trims
         return stage
 

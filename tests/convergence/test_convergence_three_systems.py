@@ -26,6 +26,7 @@ from tests.convergence.phases import PHASES
 from tests.support import world
 from tests.support.effort import effort
 from tests.support.memory import MemoryConnector, MemoryRemote
+from tests.support.state import lay_empty_state
 from tests.support.tally import Tally
 from tests.support.world import Pair
 
@@ -171,7 +172,6 @@ class Trio(Pair):
 class Histories(RuleBasedStateMachine):
     """One history."""
 
-    template: ClassVar[Path]
     count: ClassVar[Counter[str]]
 
     @initialize(able=st.tuples(*[st.fixed_dictionaries({
@@ -180,7 +180,7 @@ class Histories(RuleBasedStateMachine):
     def begin(self, able: tuple[dict[str, Any], ...]) -> None:
         self.count["histories"] += 1
         self.folder = Path(tempfile.mkdtemp(prefix="syncline-history-"))
-        shutil.copyfile(self.template, self.folder / "state.sqlite")
+        lay_empty_state(self.folder / "state.sqlite")
         self.world = Trio(self.folder, able)
         self.tokens = 0
         #: by (tag, field): what all ends held when all was quiet, and what each end's people have typed since
@@ -422,12 +422,10 @@ class Histories(RuleBasedStateMachine):
                 assert [text for text, _ in lines] in typed.values()
 
 
-def test_every_history_of_three_systems_converges(
-    sqlite_template: Path, tally: Tally, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_history_of_three_systems_converges(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passes, "at_once", one_by_one)
     count = Counter[str]()
-    machine = type("Machine", (Histories,), {"template": sqlite_template, "count": count})
+    machine = type("Machine", (Histories,), {"count": count})
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 from tests.support.ledgers import DUE, LEDGERS, billed, ledger_document
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending
 from tests.support.tally import Tally
 from tests.support.trio import act
 
@@ -64,22 +64,13 @@ def test_the_crm_gives_everything(stages: Callable[..., Stage], tally: Tally) ->
     stage.assert_idle()
 
 
-ONE_WAY = """
-spec: 1
-name: acme
-extends: xero-zoho-crm
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
+ONE_WAY = (
+    extending("xero-zoho-crm")
+    + """
 modules:
   accounts: {direction: "books -> crm", fields: {payment_kind: null}}
 """
+)
 
 
 def test_pages_that_would_never_end(

@@ -9,24 +9,11 @@ from typing import Any
 
 import pytest
 from tests.support.ledgers import DUE, ledger_document, ledgers_of
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending
 from tests.support.tally import Tally
 from tests.support.trio import act
 
-HEAD = """
-spec: 1
-name: acme
-extends: xero-zoho-crm
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
-"""
+HEAD = extending("xero-zoho-crm")
 IGNORE = HEAD
 FOLLOW = (
     HEAD

@@ -5,28 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending
 from tests.support.tally import Tally
 
 from syncline.connect.sandbox import Fault, FaultKind
 
-HEAD = """
-spec: 1
-name: acme
-extends: xero-zoho-crm
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
+HEAD = (
+    extending("xero-zoho-crm")
+    + """
 modules:
   accounts:
     deletes: {crm: delete, books: archive}
 """
+)
 #: Nothing that any record would notice, but every record is read again.
 READ_AGAIN = HEAD + """    where: {crm: "{{ record.Account_Name is not none }}"}\n"""
 COMPANIES = 120

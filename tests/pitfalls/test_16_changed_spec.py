@@ -6,22 +6,9 @@ from collections.abc import Callable
 
 import pytest
 from tests.support.effort import cases
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending
 
-HEAD = """
-spec: 1
-name: acme
-extends: xero-zoho-crm
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
-"""
+HEAD = extending("xero-zoho-crm")
 #: Ours: deletes are carried over without a limit, so that a false one would show.
 RULES = "deletes: {crm: delete, books: archive}, limits: {deletes: none}"
 COMPANIES = 8

@@ -6,24 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending
 from tests.support.trio import act, find
 
 SYSTEMS = {"billing": "zoho-books", "ledger": "xero"}
-SPEC = """
-spec: 1
-name: ledgers
-extends: xero-zoho-books
-systems:
-  ledger:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
-  billing:
-    base_url: ${env:ZOHO_BOOKS_BASE_URL}
-    client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
-    client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
-"""
+SPEC = extending("xero-zoho-books", SYSTEMS, name="ledgers")
 #: Options of a stage with both.
 LEDGERS: Mapping[str, Any] = {"spec": SPEC, "systems": SYSTEMS, "patient": False}
 #: The modules of the base spec; price lists are off unless somebody names one.

@@ -12,28 +12,48 @@ import json
 import os
 import shutil
 import signal
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from unittest import mock
 
 import httpx
+from tests.support.state import lay_empty_state
 
 from syncline.connect.sandbox import Sandbox, SandboxServer, SandboxSettings, VirtualClock, make_world
 from syncline.connect.waiting import Waiting
 from syncline.run.installed import installed_plugins
-from syncline.store.database import open_store
 
 EXAMPLE = Path(__file__).parents[2] / "specs" / "examples" / "acme.yaml"
 #: The systems of the example: the connector of each.
 SYSTEMS = {"crm": "zoho-crm", "books": "xero"}
+
+
+def extending(base: str, systems: Mapping[str, str] = SYSTEMS, *, name: str = "acme") -> str:
+    """The head of a spec that extends a packaged base. Its ``systems`` (the connector of each) are signed in
+    to as :meth:`Stage.environ` has it."""
+    keys = ("base_url", "client_id", "client_secret")
+    told = {
+        system: {key: f"${{env:{_prefix(connector)}_{key.upper()}}}" for key in keys}
+        for system, connector in systems.items()
+    }
+    return f"spec: 1\nname: {name}\nextends: {base}\nsystems: {json.dumps(told)}\n"
+
+
+def one(rows: Iterable[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
+    """The one of these records that has these values."""
+    (found,) = [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+    return found
+
+
+def _prefix(connector: str) -> str:
+    return connector.upper().replace("-", "_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +122,7 @@ class Stage:
             self.spec.write_text(spec, encoding="utf-8")
         self._state = {} if state is None else {"SYNCLINE_STATE": state}
         if state is None:
-            _lay_empty_state(folder / ".syncline" / "state.db")
+            lay_empty_state(folder / ".syncline" / "state.db")
         self.clock = VirtualClock()
         self._clocks = [self.clock]
         self._engine_ahead = timedelta()
@@ -154,7 +174,7 @@ class Stage:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(_SETTINGS)}
         kept |= self._state
         for name, connector in self._connectors.items():
-            prefix = connector.upper().replace("-", "_")
+            prefix = _prefix(connector)
             told = self.systems[name].sandbox.credentials()
             kept[f"{prefix}_BASE_URL"] = self.systems[name].server.base_url
             for key in ("client_id", "client_secret"):
@@ -231,21 +251,6 @@ class Stage:
             self.forget_requests()
             self.sync(code=None)
             assert self.writes() == 0, {n: s.requests() for n, s in self.systems.items()}
-
-
-def _lay_empty_state(file: Path) -> None:
-    """The tables of a state, as the first verb would make them, but once for all stages."""
-    file.parent.mkdir(mode=0o700)
-    file.touch(0o600)
-    file.write_bytes(_empty_state())
-
-
-@cache
-def _empty_state() -> bytes:
-    with tempfile.TemporaryDirectory() as name:
-        file = Path(name) / "state.db"
-        open_store(str(file)).close()
-        return file.read_bytes()
 
 
 #: The endings of the files that a spec is made of, and the names of the variables that it may read.

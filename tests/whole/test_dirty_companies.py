@@ -9,22 +9,12 @@ from typing import Any
 import pytest
 from tests.support.companies import Company, Dirt, Values
 from tests.support.judging import Seeded
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending
 
-SPEC = """
-spec: 1
-name: acme
+SPEC = (
+    extending("xero-zoho-crm")
+    + """
 country: AU
-extends: xero-zoho-crm
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
 modules:
   accounts: {yields_to: null}
   products: {enabled: false}
@@ -34,6 +24,7 @@ modules:
   quotes: null
   purchase_orders: null
 """
+)
 PAIRS = 40
 
 

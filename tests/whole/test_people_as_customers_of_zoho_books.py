@@ -7,25 +7,16 @@ from typing import Any
 
 import pytest
 from tests.support.effort import LONG
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending, one
 
-SPEC = """
-spec: 1
-name: people
-extends: zoho-crm-zoho-books-people
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:ZOHO_BOOKS_BASE_URL}
-    client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
-    client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
+SYSTEMS = {"crm": "zoho-crm", "books": "zoho-books"}
+SPEC = (
+    extending("zoho-crm-zoho-books-people", SYSTEMS, name="people")
+    + """
 modules:
   payments: {enabled: true}
 """
-SYSTEMS = {"crm": "zoho-crm", "books": "zoho-books"}
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,11 +24,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(tmp_path_factory.mktemp("stage"), spec=SPEC, systems=SYSTEMS) as opened:
         opened.connect()
         yield opened
-
-
-def one(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
-    (found,) = [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
-    return found
 
 
 def in_step(stage: Stage) -> dict[str, Any]:

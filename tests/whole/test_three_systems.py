@@ -8,29 +8,13 @@ from typing import Any
 import pytest
 from tests.support.business import a_while
 from tests.support.effort import LONG
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending
 
 from syncline.connect.sandbox.app import Reply, Request
 from syncline.reconcile.bouncing import WRITES
 
-SPEC = """
-spec: 1
-name: three
-extends: xero-zoho-crm-zoho-books
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:ZOHO_BOOKS_BASE_URL}
-    client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
-    client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
-  ledger:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
-"""
+SYSTEMS = {"crm": "zoho-crm", "books": "zoho-books", "ledger": "xero"}
+SPEC = extending("xero-zoho-crm-zoho-books", SYSTEMS, name="three")
 #: What holds a customer's name: in each system the remote module, the field and the id.
 COMPANY = {
     "crm": ("Accounts", "Account_Name", "id"),
@@ -41,8 +25,7 @@ COMPANY = {
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    systems = {"crm": "zoho-crm", "books": "zoho-books", "ledger": "xero"}
-    with Stage(tmp_path_factory.mktemp("stage"), data=12, spec=SPEC, systems=systems) as opened:
+    with Stage(tmp_path_factory.mktemp("stage"), data=12, spec=SPEC, systems=SYSTEMS) as opened:
         opened.connect()
         yield opened
 

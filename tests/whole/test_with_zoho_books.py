@@ -6,32 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.stage import Stage, System
+from tests.support.stage import Stage, System, extending, one
 
-SPEC = """
-spec: 1
-name: ledgers
-extends: xero-zoho-books
-systems:
-  ledger:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
-  billing:
-    base_url: ${env:ZOHO_BOOKS_BASE_URL}
-    client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
-    client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
+SYSTEMS = {"ledger": "xero", "billing": "zoho-books"}
+SPEC = (
+    extending("xero-zoho-books", SYSTEMS, name="ledgers")
+    + """
 tables: {price_list: {rows: {followed: {billing: LIST}}}}
 modules: {prices: {enabled: true}}
 """
+)
 Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    systems = {"billing": "zoho-books", "ledger": "xero"}
     folder = tmp_path_factory.mktemp("ledgers")
-    with Stage(folder, data="demo", spec=SPEC, systems=systems) as opened:
+    with Stage(folder, data="demo", spec=SPEC, systems=SYSTEMS) as opened:
         (trade,) = opened.systems["billing"].records("pricebooks")
         opened.spec.write_text(SPEC.replace("LIST", repr(trade["pricebook_id"])), encoding="utf-8")
         opened.connect()
@@ -46,11 +37,6 @@ def billing(stage: Stage) -> System:
 @pytest.fixture(scope="module")
 def ledger(stage: Stage) -> System:
     return stage.systems["ledger"]
-
-
-def one(rows: list[Row], **wanted: Any) -> Row:
-    (found,) = [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
-    return found
 
 
 def at_rest(stage: Stage, *, passes: int = 1) -> dict[str, Any]:

@@ -6,22 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending, one
 
-SPEC = """
-spec: 1
-name: acme
-extends: xero-zoho-crm-full
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:XERO_BASE_URL}
-    client_id: ${env:XERO_CLIENT_ID}
-    client_secret: ${env:XERO_CLIENT_SECRET}
-"""
+SPEC = extending("xero-zoho-crm-full")
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +16,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with Stage(tmp_path_factory.mktemp("stage"), data="demo", spec=SPEC) as opened:
         opened.connect()
         yield opened
-
-
-def one(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
-    (found,) = [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
-    return found
 
 
 def at_rest(stage: Stage) -> dict[str, Any]:

@@ -7,41 +7,27 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.stage import Stage
+from tests.support.stage import Stage, extending, one
 
-SPEC = """
-spec: 1
-name: sold
+SYSTEMS = {"crm": "zoho-crm", "books": "zoho-books"}
+SPEC = (
+    extending("zoho-crm-zoho-books", SYSTEMS, name="sold")
+    + """
 country: AU
-extends: zoho-crm-zoho-books
-systems:
-  crm:
-    base_url: ${env:ZOHO_CRM_BASE_URL}
-    client_id: ${env:ZOHO_CRM_CLIENT_ID}
-    client_secret: ${env:ZOHO_CRM_CLIENT_SECRET}
-  books:
-    base_url: ${env:ZOHO_BOOKS_BASE_URL}
-    client_id: ${env:ZOHO_BOOKS_CLIENT_ID}
-    client_secret: ${env:ZOHO_BOOKS_CLIENT_SECRET}
 modules:
   payments: {enabled: true}
   credit_notes: {enabled: true}
   bills: {enabled: true}
 """
+)
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("stage")
-    systems = {"crm": "zoho-crm", "books": "zoho-books"}
-    with Stage(folder, data="demo", spec=SPEC, systems=systems) as opened:
+    with Stage(folder, data="demo", spec=SPEC, systems=SYSTEMS) as opened:
         opened.connect()
         yield opened
-
-
-def one(rows: list[dict[str, Any]], **wanted: Any) -> dict[str, Any]:
-    (found,) = [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
-    return found
 
 
 def in_step(stage: Stage) -> dict[str, Any]:
