@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import httpx
@@ -90,6 +90,14 @@ class Books:
         moment = self.sandbox.clock.advance(seconds)
         self.sign_in()
         return moment
+
+    def begin_a_day(self) -> None:
+        """Set the clock to a morning of the organisation: a read asks once a day for what fell due, and a day
+        that turns within a test would be one call more."""
+        ledger = self.sandbox.org.ledger
+        now = ledger.now().astimezone(ledger.zone)
+        morning = datetime.combine(now.date() + timedelta(days=1), time(8), ledger.zone)
+        self.pass_time((morning - now).total_seconds())
 
     def sign_in(self) -> None:
         """With a new token, since one lives for an hour."""

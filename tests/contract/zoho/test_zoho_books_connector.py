@@ -41,6 +41,7 @@ def remote() -> Iterator[Books]:
 def demo() -> Iterator[Books]:
     """The demo business, for tests that only read."""
     with books(make_world("demo")) as found:
+        found.begin_a_day()
         yield found
 
 
@@ -145,6 +146,7 @@ def test_what_a_list_tells_costs_no_call_a_record(demo: Books) -> None:
 
 
 def test_only_what_changed_is_read_whole(remote: Books, session: Session, customer: str) -> None:
+    remote.begin_a_day()
     ids = [made(session, "invoices", customer_id=customer, line_items=lines(WORK)) for _ in range(3)]
     _, cursor = drain(session, "invoices")
     remote.pass_time(3600)
