@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import httpx
@@ -92,8 +92,8 @@ class Books:
         return moment
 
     def begin_a_day(self) -> None:
-        """Set the clock to a morning of the organisation: a read asks once a day for what fell due, and a day
-        that turns within a test would be one call more."""
+        """Set the clock to a morning of the organisation: limits and what falls due go by its day, which must not
+        turn within a test whenever that is run."""
         ledger = self.sandbox.org.ledger
         now = ledger.now().astimezone(ledger.zone)
         morning = datetime.combine(now.date() + timedelta(days=1), time(8), ledger.zone)
@@ -138,7 +138,7 @@ def books(world: World | None = None, *, limits: bool = False) -> Iterator[Books
     try:
         with httpx.Client(base_url=server.base_url, trust_env=False, verify=False) as client:
             found = Books(sandbox, server, client)
-            found.sign_in()
+            found.begin_a_day()
             asked = found.asked
 
             def hear(template: str, request: Request, reply: object) -> None:
@@ -199,5 +199,5 @@ def lines(*rows: Mapping[str, Any]) -> Items:
     )
 
 
-def sent(module_write: Write) -> SentWrite:
-    return SentWrite(write=module_write, sent_at=datetime.now(UTC))
+def sent(remote: Books, write: Write) -> SentWrite:
+    return SentWrite(write=write, sent_at=remote.sandbox.clock.now())

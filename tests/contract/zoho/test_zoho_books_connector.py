@@ -41,7 +41,6 @@ def remote() -> Iterator[Books]:
 def demo() -> Iterator[Books]:
     """The demo business, for tests that only read."""
     with books(make_world("demo")) as found:
-        found.begin_a_day()
         yield found
 
 
@@ -146,7 +145,6 @@ def test_what_a_list_tells_costs_no_call_a_record(demo: Books) -> None:
 
 
 def test_only_what_changed_is_read_whole(remote: Books, session: Session, customer: str) -> None:
-    remote.begin_a_day()
     ids = [made(session, "invoices", customer_id=customer, line_items=lines(WORK)) for _ in range(3)]
     _, cursor = drain(session, "invoices")
     remote.pass_time(3600)
@@ -684,8 +682,8 @@ def test_limits(remote: Books, fault: str, error: type[Exception]) -> None:
 # --- lost answers -----------------------------------------------------------------------------------
 
 
-def settle(session: Session, module: str, write: Write) -> Any:
-    (outcome,) = session.settle(module, [sent(write)])
+def settle(remote: Books, session: Session, module: str, write: Write) -> Any:
+    (outcome,) = session.settle(module, [sent(remote, write)])
     return outcome
 
 
@@ -704,7 +702,7 @@ def test_a_create_whose_answer_is_lost_is_found(
     (outcome,) = session.write("invoices", [write])
     assert outcome.kind is OutcomeKind.UNKNOWN
     assert remote.rows("invoices")[0]["status"] == "draft"
-    found = settle(session, "invoices", write)
+    found = settle(remote, session, "invoices", write)
     (row,) = remote.rows("invoices")
     assert (found.kind, found.id) == (OutcomeKind.DONE, row["invoice_id"])
     assert row["status"] == "sent", "what was left undone is done"
@@ -722,7 +720,7 @@ def test_two_creates_that_look_alike_are_not_both_found_in_the_one_that_was_made
     remote.sandbox.faults.arm(Fault(kind=FaultKind.LOSE, method="POST", path="/books/v3/customerpayments"))
     (lost,) = session.write("customerpayments", writes[:1])
     assert lost.kind is OutcomeKind.UNKNOWN
-    told = session.settle("customerpayments", [sent(write) for write in writes])
+    told = session.settle("customerpayments", [sent(remote, write) for write in writes])
     assert [outcome is not None for outcome in told] == [True, False]
 
 
@@ -740,10 +738,10 @@ def test_a_create_that_breaks_off_before_its_status_is_finished_by_settling(
     remote.sandbox.faults.clear()
     assert outcome.kind is OutcomeKind.UNKNOWN
     assert outcome.id == remote.rows("invoices")[0]["invoice_id"]
-    (waits,) = session.settle("invoices", [replace(sent(write), under_way=True)])
+    (waits,) = session.settle("invoices", [replace(sent(remote, write), under_way=True)])
     assert (waits.kind, waits.id) == (OutcomeKind.UNKNOWN, outcome.id), "its status may still come by itself"
     assert remote.rows("invoices")[0]["status"] == "draft"
-    assert settle(session, "invoices", write).record.values["status"] == "sent"
+    assert settle(remote, session, "invoices", write).record.values["status"] == "sent"
     assert len(remote.rows("invoices")) == 1
 
 
