@@ -116,6 +116,32 @@ def share(truth: Truth, kind: str, steps: Sequence[Truth]) -> list[Point]:
     return chosen
 
 
+def matters(point: Point) -> bool:
+    """What a short run tries: writes to the systems, and commits around them."""
+    return _tells(point.what) if isinstance(point.what, tuple) else "run/writing" in point.what
+
+
+def distinct(chosen: Sequence[Point]) -> list[Point]:
+    """Of the points of a kind those that leave something of their own.
+
+    A dead process leaves what its commits have made and what the remotes have processed. Right before a
+    commit that is what the event before it left; a request that only reads has left nothing. Of the commits
+    that count calls and hold leases, by which no record is decided on, every tenth stays.
+    """
+    counting = [point for point in chosen if str(point.what).startswith("store/")]
+    kept = {*counting[::10], *(point for point in chosen if point not in counting)}
+    return [
+        point
+        for point in chosen
+        if point in kept and point.kind != "before" and (point.kind == "after" or _tells(point.what))
+    ]
+
+
+def _tells(label: Label) -> bool:
+    """Whether a request may change something at a remote."""
+    return label[1] != "GET" and "coql" not in label[2]
+
+
 def crash(theatre: Theatre, truth: Truth, point: Point) -> bool:
     """Play the step again up to a point, end the process there, and let passes follow until all is well.
 

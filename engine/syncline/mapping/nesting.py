@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -283,10 +283,15 @@ def find_item(nesting: Nesting, parent: Record, place: int) -> Record | None:
     return None if slot is None else _record(nesting, parent, slot)
 
 
-def find_made(nesting: Nesting, parent: Record, write: Write) -> Record | None:
-    """The item that a create whose answer was lost has made: the one that holds all that was sent."""
+def find_made(
+    nesting: Nesting, parent: Record, write: Write, taken: Container[str] = frozenset()
+) -> Record | None:
+    """The item that a write whose answer was lost has made: the one that holds all that was sent, and is none
+    of those ``taken`` (ids)."""
     told = {name: value for name, value in write.values.items() if name != PARENT and value is not None}
     for slot in _slots(nesting, parent.id, parent.values):
+        if slot.id in taken:
+            continue
         if told and all(_plain(slot.values.get(name)) == _plain(value) for name, value in told.items()):
             return _record(nesting, parent, slot)
     return None

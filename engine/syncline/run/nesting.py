@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from syncline.connect.contract import (
@@ -20,6 +20,7 @@ from syncline.connect.contract import (
     Write,
     WriteKind,
 )
+from syncline.connect.errors import AnswerLost, RemoteError
 from syncline.mapping.nesting import (
     PARENT,
     Change,
@@ -94,22 +95,52 @@ class NestedSession(Session):
             by_parent.setdefault(_home(write), []).append(write)
         held |= self._parents([parent for parent in by_parent if parent not in held])
         self._send(by_parent, held, outcomes)
-        leaving: dict[str, list[Write]] = {}
-        for write in moving:
-            if write.key in outcomes and outcomes[write.key].kind is OutcomeKind.DONE:
-                leave = Write(kind=WriteKind.DELETE, key=f"{write.key}-", id=write.id)
-                leaving.setdefault(parent_of(write.id or ""), []).append(leave)
-        self._send(leaving, self._parents(list(leaving)), {})
+        outcomes |= self._take_away(moving, outcomes)
         return [outcomes[write.key] for write in writes]
 
     def settle(self, module: str, sent: Sequence[SentWrite]) -> Sequence[Outcome | None]:
+        """Creates, and updates that hold the whole item: one that moves is looked for where it goes, and is
+        taken away where it was. What one of them has made is not taken for what another has."""
         parents = self._parents([_home(one.write) for one in sent])
-        found: list[Outcome | None] = []
-        for one in sent:
-            parent = parents.get(_home(one.write))
-            made = None if parent is None else find_made(self._nesting, parent, one.write)
-            found.append(None if made is None else _done(made))
-        return found
+        found: dict[str, Outcome] = {}
+        taken: set[str] = set()
+        for write in (one.write for one in sent):
+            parent = parents.get(_home(write))
+            made = None if parent is None else find_made(self._nesting, parent, write, taken)
+            if made is not None:
+                taken.add(made.id)
+                found[write.key] = _done(made)
+        found |= self._take_away([one.write for one in sent if _moves(one.write)], found)
+        told = (found.get(one.write.key) for one in sent)
+        return [None if outcome and outcome.kind is OutcomeKind.UNKNOWN else outcome for outcome in told]
+
+    def _take_away(self, moving: Sequence[Write], arrived: Mapping[str, Outcome]) -> dict[str, Outcome]:
+        """Take items away from where they were, if they have arrived where they go; what came of those moves.
+
+        One that must stay is taken back from where it went, as nobody may be there twice.
+        """
+        gone_on = [write for write in moving if _is_done(arrived.get(write.key))]
+        old = self._drop({write.key: write.id or "" for write in gone_on})
+        told = {key: replace(each, record=None) for key, each in old.items() if not _is_done(each)}
+        refused = {key: each for key, each in told.items() if each.kind is not OutcomeKind.UNKNOWN}
+        back = self._drop({key: arrived[key].id or "" for key in refused})
+        return told | {key: each for key, each in back.items() if not _is_done(each)}
+
+    def _drop(self, items: Mapping[str, str]) -> dict[str, Outcome]:
+        """Take away items (ids, by any key). What cannot be sent is unknown: it may have arrived in part."""
+        by_parent: dict[str, list[Write]] = {}
+        for key, item in items.items():
+            leave = Write(kind=WriteKind.DELETE, key=f"{key}-", id=item)
+            by_parent.setdefault(parent_of(item), []).append(leave)
+        outcomes: dict[str, Outcome] = {}
+        try:
+            self._send(by_parent, self._parents(list(by_parent)), outcomes)
+        except AnswerLost:
+            raise
+        except RemoteError as error:
+            for item, key in ((item, key) for key, item in items.items() if f"{key}-" not in outcomes):
+                outcomes[f"{key}-"] = Outcome(kind=OutcomeKind.UNKNOWN, id=item, message=error.what)
+        return {key: outcomes[f"{key}-"] for key in items}
 
     # --- parents -----------------------------------------------------------------------------------
 
@@ -208,10 +239,13 @@ def _moves(write: Write) -> bool:
 
 
 def _home(write: Write) -> str:
-    """The parent that a write is about."""
-    if write.kind is WriteKind.CREATE:
-        return str(write.values.get(PARENT) or "")
-    return parent_of(write.id or "")
+    """The parent whose item it is once the write is carried out."""
+    return str(write.values.get(PARENT) or parent_of(write.id or ""))
+
+
+def _is_done(outcome: Outcome | None) -> bool:
+    """Whether nothing is left to do: what is to go and is gone already is as good."""
+    return outcome is not None and outcome.kind in (OutcomeKind.DONE, OutcomeKind.GONE)
 
 
 def _key(writes: Sequence[Write]) -> str:

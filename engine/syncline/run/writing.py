@@ -23,7 +23,7 @@ from syncline.connect.leave import sending_only_if
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
 from syncline.mapping.module import RENDERED, TAKEN, Projection, Side
-from syncline.mapping.nesting import PARENT, is_item
+from syncline.mapping.nesting import PARENT, is_item, parent_of
 from syncline.reconcile.isolation import ALONE, group_by_losses, patience
 from syncline.reconcile.merge import changed, rewritten, same
 from syncline.run.deciding import close_decisions, forget_about
@@ -143,7 +143,11 @@ def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) 
         links = Ledger.links_anywhere(db, [op.link for op in operations] + links_named(operations))
     done, others, notes = [], [], {}
     parts: dict[int, tuple[Operation, Outcome]] = {}
+    arrived = _arrived(scope, side, operations, records, links)
     for operation in operations:
+        if operation.id in arrived:
+            done.append((operation, arrived[operation.id]))
+            continue
         record = records.get(operation.record or "")
         kind = WriteKind(operation.kind)
         told = Outcome(kind=OutcomeKind.DONE, id=operation.record, record=record, warnings=(_FOUND_DONE,))
@@ -186,6 +190,38 @@ def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) 
         scope.ledger.write_audit(db, scope.pass_id, scope.now(), told_now)
     if again:
         mark_gone(scope, side, read_records(scope, side, again))
+
+
+def _arrived(
+    scope: Scope,
+    side: Side,
+    operations: Sequence[Operation],
+    records: Mapping[str, Record],
+    links: Mapping[int, Link],
+) -> dict[int, Outcome]:
+    """What came of updates by which an item of a list goes by another id: it moves to the list of another
+    record, or what it is known by there changes."""
+    end = scope.ends[side]
+    if not is_item(end.remote):
+        return {}
+    moves = []
+    for operation in operations:
+        if operation.kind != WriteKind.UPDATE:
+            continue
+        told = _values(scope, side, operation, links)
+        base = links[operation.link].base[side]
+        whole = {name: value for name, value in base.items() if name in scope.maps.by_name} | told
+        write = _to_write(scope, side, operation, whole)
+        home = write.values.get(PARENT)
+        gone = operation.record not in records
+        if gone or home not in (None, parent_of(operation.record or "")):
+            assert operation.sent_at is not None
+            moves.append((operation, SentWrite(write=write, sent_at=operation.sent_at)))
+    outcomes = end.session.settle(end.remote.name, [sent for _, sent in moves]) if moves else []
+    found = {op.id: oc for (op, _), oc in zip(moves, outcomes, strict=True) if oc is not None and oc.id}
+    with scope.database.read() as db:
+        linked = scope.ledger.link_marks(db, side, [str(outcome.id) for outcome in found.values()])
+    return {op: oc for op, oc in found.items() if oc.id not in linked}
 
 
 _FOUND_DONE = "its answer was lost; the record was found as it was sent"

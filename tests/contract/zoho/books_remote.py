@@ -92,8 +92,8 @@ class Books:
         return moment
 
     def begin_a_day(self) -> None:
-        """Set the clock to a morning of the organisation: limits and what falls due go by its day, which must not
-        turn within a test whenever that is run."""
+        """Set the clock to a morning of the organisation: limits and what falls due go by its day, which must
+        not turn within a test, whenever that is run."""
         ledger = self.sandbox.org.ledger
         now = ledger.now().astimezone(ledger.zone)
         morning = datetime.combine(now.date() + timedelta(days=1), time(8), ledger.zone)

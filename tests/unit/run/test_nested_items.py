@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tests.support.world import Pair
 
 from syncline.connect.contract import State, Write
+from syncline.connect.errors import QuotaExhausted
+from syncline.store import tables as t
 from syncline.store.database import Database
 
 SPEC = """
@@ -188,6 +193,70 @@ def test_one_who_moves_to_another_company(tmp_path: Path, database: Database, sp
     zeta = next(i for i in pair.b.rows["people"] if i != right)
     assert listed(pair, right, field) == []
     assert listed(pair, zeta, field) == [{"name": "Ann", "email": "ann@x.y"}]
+    quiet(pair)
+
+
+def moved(pair: Pair) -> tuple[str, str, str]:
+    """Ann, who is to move from Acme to Zeta, in the CRM; and the two companies in the ledger."""
+    left, acme = company(pair)
+    other = pair.a.person("people", name="Zeta")
+    ann = pair.a.person("contacts", name="Ann", email="ann@x.y", of=left)
+    pair.run()
+    pair.a.person("contacts", ann, of=other)
+    (zeta,) = pair.b.rows["people"].keys() - {acme}
+    return ann, acme, zeta
+
+
+@pytest.mark.parametrize("write", [1, 2], ids=["to the new one", "to the old one"])
+@pytest.mark.parametrize(("spec", "field"), [(STAFF, "staff"), (DESKS, "desks")])
+def test_a_move_whose_answer_is_lost_is_found_done(
+    tmp_path: Path, database: Database, spec: str, field: str, write: int
+) -> None:
+    pair = make(tmp_path, database, spec)
+    ann, acme, zeta = moved(pair)
+    numbers = count(1)
+    pair.b.lose = lambda _: next(numbers) == write
+    pair.run()
+    pair.b.lose = lambda _: False
+    pair.run()
+    assert (listed(pair, acme, field), len(listed(pair, zeta, field))) == ([], 1)
+    assert list(pair.a.rows["contacts"]) == [ann]
+    with database.read() as db:
+        told = Counter(db.scalars(sa.select(t.audit.c.event)))
+    assert told == {"created": 3, "updated": 1}
+    quiet(pair)
+
+
+@pytest.mark.parametrize(("spec", "field"), [(STAFF, "staff"), (DESKS, "desks")])
+def test_who_may_not_leave_does_not_arrive(tmp_path: Path, database: Database, spec: str, field: str) -> None:
+    pair = make(tmp_path, database, spec)
+    ann, acme, zeta = moved(pair)
+    pair.b.refuse = lambda write: "it is locked" if write.id == acme else None
+    result = pair.run()
+    assert result.modules["contacts"]["failed"] == 1
+    assert (len(listed(pair, acme, field)), listed(pair, zeta, field)) == (1, [])
+    pair.run()
+    assert list(pair.a.rows["contacts"]) == [ann]
+
+
+@pytest.mark.parametrize(("spec", "field"), [(STAFF, "staff"), (DESKS, "desks")])
+def test_a_move_that_is_cut_short_is_finished_by_the_next_pass(
+    tmp_path: Path, database: Database, spec: str, field: str
+) -> None:
+    pair = make(tmp_path, database, spec)
+    ann, acme, zeta = moved(pair)
+
+    def out_of_calls(write: Write) -> str | None:
+        if write.id == acme:
+            raise QuotaExhausted("the calls of the day are used up", fix="wait")
+        return None
+
+    pair.b.refuse = out_of_calls
+    pair.run()
+    pair.b.refuse = lambda write: None
+    pair.run()
+    assert (listed(pair, acme, field), len(listed(pair, zeta, field))) == ([], 1)
+    assert list(pair.a.rows["contacts"]) == [ann]
     quiet(pair)
 
 
