@@ -98,9 +98,25 @@ class _Look:
                     shared[other] = shared.get(other, 0.0) + 1 / max(sizes[key])
             chosen = nsmallest(MAX_COMPARED, shared, key=lambda other: (-shared[other], other))
             pairs.update((record, o) if side is Side.LEFT else (o, record) for o in chosen)
+        pairs |= self._asked_already(list(keys))
         if told:
             self._tell(keys, {key: size for key, size in sizes.items() if max(size) > MAX_BLOCK})
         return pairs
+
+    def _asked_already(self, focus: Sequence[Place]) -> set[tuple[str, str]]:
+        """The pairs that a person has been asked about: while nobody has answered, namesakes that come and
+        crowd their keys do not make them strangers. Who was said to have no counterpart has no keys left."""
+        subjects = {f"{int(side)}:{record}": (side, record) for side, record in focus}
+        asked = self.scope.ledger.asked_of(self.db, "ambiguous", sorted(subjects))
+        pairs = [
+            (*subjects[subject], other) for subject, detail in asked.items() for other in detail["others"]
+        ]
+        others = self._keys_of([(side.other, other) for side, _, other in pairs])
+        return {
+            (record, other) if side is Side.LEFT else (other, record)
+            for side, record, other in pairs
+            if (side.other, other) in others
+        }
 
     def _keys_of(self, focus: Sequence[Place]) -> dict[Place, list[Key]]:
         base = len(self.scope.module.match)

@@ -262,6 +262,7 @@ _REST = Statement(
     ),
 )
 _ASKED = _find(t.question, ["link", "kind", "subject", "detail"], "scope link", among_="link")
+_ASKED_OF = _find(t.question, ["subject", "detail"], "scope kind subject", among_="subject")
 _UNLINKED = Statement("scope_a scope_b scope after limit", _unlinked)
 _KEYS = _find(t.match_key, ["key"], "scope side rule record", among_="record")
 _MEMBERS = _find(t.match_key, ["key", "side", "record"], "scope rule key", among_="key")
@@ -786,6 +787,11 @@ class Ledger:
         for link, kind, subject, detail in _ASKED.all(db, self.scope, given_list(db, links)):
             found.setdefault(link, {})[kind, subject] = exactjson.decode(detail)
         return found
+
+    def asked_of(self, db: Connection, kind: str, subjects: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The open questions of a kind about these subjects: by subject, the detail."""
+        rows = _ASKED_OF.all(db, self.scope, kind, given_list(db, subjects)) if subjects else ()
+        return {subject: exactjson.decode(detail) for subject, detail in rows}
 
     def count_questions(self, db: Connection) -> dict[str, int]:
         c = t.question.c

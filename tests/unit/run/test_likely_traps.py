@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.support.world import Pair
 from tests.unit.run.test_likely import SPEC
 
 from syncline.mapping.module import Side
+from syncline.run.likely import MAX_BLOCK
 from syncline.store.database import open_store
 
 #: What is typed at either end (name, tax number, e-mail, phone, town), and what must become of the pair. Each
@@ -121,3 +123,22 @@ def became(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 @pytest.mark.parametrize("trap", TRAPS)
 def test_a_trap(became: dict[str, str], trap: str) -> None:
     assert became[trap] == TRAPS[trap][2]
+
+
+def test_a_question_stays_however_many_namesakes_come(tmp_path: Path) -> None:
+    """No key that its records share says anything any more; nobody has answered yet."""
+    with open_store(str(tmp_path / "state.db")) as database:
+        pair = Pair(tmp_path, database, SPEC)
+        asked = pair.a.person("people", name="Quinn Electrical", city="Perth")
+        about = pair.b.person("people", name="Quinn Electrikal", city="Perth")
+        assert pair.run().modules["people"]["ambiguous"] == 2
+        for number in range(MAX_BLOCK):
+            for end, name in ((pair.a, "Quinn Electrical"), (pair.b, "Quinn Electrikal")):
+                tax = f"{11000222333 + 2 * number + (end is pair.b)}"
+                end.person("people", name=name, tax=tax, city=f"Town {tax}")
+        for _ in range(2):
+            pair.run()
+        with pair.scopes() as (scope,), database.read() as db:
+            others = {each.subject: each.detail["others"] for each in scope.ledger.questions(db)}
+        assert about in others.get(f"0:{asked}", ())
+        assert asked in others.get(f"1:{about}", ())
