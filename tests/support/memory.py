@@ -45,6 +45,8 @@ class MemoryRemote:
         self.refuse: Callable[[Write], str | None] = lambda write: None
         self.unique: tuple[str, ...] = ()
         self.lose: Callable[[Write], bool] = lambda write: False
+        #: the fields of a create that it is refused by itself
+        self.miss: Callable[[Write], frozenset[str]] = lambda write: frozenset()
         self.rewrite: Callable[[str, Any], Any] = lambda name, value: value
         self._ticks = itertools.count(1)
         self._ids = itertools.count(1)
@@ -144,7 +146,7 @@ class MemorySession(Session):
         taken = next((name for name in self.remote.unique if self._held(module, write, name)), None)
         if taken is not None:
             return Outcome(kind=OutcomeKind.TAKEN, message=f"{taken} is taken", field=taken)
-        record = write.id
+        record, missed = write.id, frozenset[str]()
         if write.kind is not WriteKind.CREATE and record not in remote.rows[module]:
             return Outcome(kind=OutcomeKind.GONE, message="unknown id")
         checked = capabilities.conditional and write.kind is WriteKind.UPDATE and write.version is not None
@@ -152,7 +154,8 @@ class MemorySession(Session):
             return Outcome(kind=OutcomeKind.CONFLICT, message="changed since")
         if write.kind is WriteKind.CREATE:
             record = f"{module[:1].lower()}{next(remote._ids)}"
-            remote.store(module, record, write.values)
+            missed = remote.miss(write)
+            remote.store(module, record, {k: v for k, v in write.values.items() if k not in missed})
             remote.meta[module][record]["key"] = write.key
         assert record is not None
         if write.kind is WriteKind.UPDATE:
@@ -168,9 +171,8 @@ class MemorySession(Session):
         if remote.lose(write):
             return Outcome(kind=OutcomeKind.UNKNOWN, message="no answer")
         stored = remote.record(module, record)
-        if capabilities.returns_stored:
-            return Outcome(kind=OutcomeKind.DONE, id=record, version=stored.version, record=stored)
-        return Outcome(kind=OutcomeKind.DONE, id=record, version=stored.version)
+        told = stored if capabilities.returns_stored else None
+        return Outcome(kind=OutcomeKind.DONE, id=record, version=stored.version, record=told, missed=missed)
 
     def _held(self, module: str, write: Write, name: str) -> bool:
         rows = self.remote.rows[module]

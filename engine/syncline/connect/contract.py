@@ -309,7 +309,9 @@ class Outcome:
 
     ``record``: as stored, complete, when the remote says (``Capabilities.returns_stored``); otherwise
     ``id`` and ``version`` alone. ``field``: the remote field at fault. ``other_id``: for TAKEN, the record
-    that holds the unique value, if the remote tells. ``warnings``: accepted, but.
+    that holds the unique value, if the remote tells. ``warnings``: accepted, but. ``missed``: of a record
+    that was made, the fields of the write that it was refused, where they take calls of their own; they are
+    decided again, as an update.
     """
 
     kind: OutcomeKind
@@ -322,6 +324,7 @@ class Outcome:
     other_id: str | None = None
     retry_after_s: float | None = None
     warnings: tuple[str, ...] = ()
+    missed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         # Here, so that no connector can forget it; nearly every outcome is without words.

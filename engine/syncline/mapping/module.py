@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
@@ -176,6 +176,11 @@ class ModuleMap:
     def render(self, side: Side, seen: Seen) -> None:
         """Fill in ``out``: how the other end would store each value that flows there."""
         self._sides[side].render(seen)
+
+    def named(self, side: Side, fields: Container[str]) -> set[str]:
+        """The maps that write one of these fields of the remote."""
+        ends = ((entry.name, entry.ends[side].path) for entry in self.entries)
+        return {name for name, path in ends if path is not None and path.root in fields}
 
     def write_values(
         self,

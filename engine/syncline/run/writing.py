@@ -555,7 +555,8 @@ class _Done:
         kind, link = WriteKind(operation.kind), self._links[operation.link]
         record_id = outcome.id or operation.record
         link.ids[side] = record_id
-        projection = self._learn(link, kind, operation, outcome)
+        carried = self._carried(operation, outcome)
+        projection = self._learn(link, kind, operation, outcome, carried)
         end = scope.ends[side].system
         counter = {
             WriteKind.CREATE: scope.totals.created,
@@ -578,27 +579,26 @@ class _Done:
             )
         )
         rows = [(int(s), i) for s in Side if (i := link.ids[s]) is not None]
-        if operation.body["alone"]:
+        if operation.body["alone"] and not outcome.missed:
             self._operations.append(operation)
             self._unstage.extend(rows)
             return
         self._wake.extend(rows)
         self._operations.append(operation)
-        carried = _carried(operation)
         told_anew = kind is WriteKind.VOID and projection is None
         if record_id is not None and (told_anew or len(carried) < len(operation.body["fields"])):
             self.put.append(record_id)
         self._written.append((link, carried, outcome.record, projection))
 
     def _learn(
-        self, link: Link, kind: WriteKind, operation: Operation, outcome: Outcome
+        self, link: Link, kind: WriteKind, operation: Operation, outcome: Outcome, carried: Sequence[str]
     ) -> Projection | None:
         """Move the base to what the remote says it stored, or else to what was sent."""
         scope, side, record = self._scope, self._side, outcome.record
         projection = scope.maps.project(side, record, self._today) if record is not None else None
         sent = _values(scope, side, operation, self._links)
         other: dict[str, Any] = {}
-        for name in _carried(operation):
+        for name in carried:
             part = operation.body["fields"][name]
             source = link.base[side.other]
             source[name] = part["own"]
@@ -618,7 +618,7 @@ class _Done:
             )
         link.versions[side] = (record.version if record else outcome.version) or ""
         link.prints[side] = None
-        link.sent[side] = set() if projection else link.sent[side].union(_carried(operation))
+        link.sent[side] = set() if projection else link.sent[side].union(carried)
         if kind in _ENDING:
             # A remote has its own ways: what was to be voided and never counted is deleted there.
             ended = record.state if record is not None and record.state is not State.LIVE else None
@@ -649,6 +649,13 @@ class _Done:
         if back or (live and self._surprising(link, operation, projection)):
             self._surprises.append((record, projection))
         return projection
+
+    def _carried(self, operation: Operation, outcome: Outcome) -> list[str]:
+        """The maps that an operation has brought in step: not those whose value a person chose at this end
+        alone, nor what a record that was made was refused."""
+        missed = self._scope.maps.named(self._side, outcome.missed)
+        fields = operation.body["fields"].items()
+        return [name for name, part in fields if "put" not in part and name not in missed]
 
     def _patch_staged(self) -> None:
         """What was just written is no longer what the staged row of the written end says."""
@@ -697,9 +704,11 @@ class _Done:
     def _story(
         self, link: Link, operation: Operation, outcome: Outcome, projection: Projection | None
     ) -> dict[str, Any]:
-        fields = {}
+        fields, missed = {}, self._scope.maps.named(self._side, outcome.missed)
         for name, part in operation.body["fields"].items():
             told = {k: v for k, v in part.items() if k in ("before", "why", "rule", "lost")}
+            if name in missed:
+                continue
             told["after"] = part["set"] if "put" in part else link.base[self._side][name]
             fields[name] = told
         story: dict[str, Any] = {"fields": fields, "operation": operation.id}
@@ -840,11 +849,6 @@ class _Failures:
         scope.ledger.ask(db, scope.pass_id, now, self._questions)
         forget_about(db, self._overruled)
         scope.ledger.write_audit(db, scope.pass_id, now, self._audit)
-
-
-def _carried(operation: Operation) -> list[str]:
-    """The maps that an operation brings in step: not those whose value a person chose at this end alone."""
-    return [name for name, part in operation.body["fields"].items() if "put" not in part]
 
 
 def _take_back(

@@ -275,6 +275,7 @@ def test_what_cannot_be_set_off_is_told(remote: Remote, session: Session, contac
     (whole,) = session.write("CreditNotes", [create("w", **values)])
     assert whole.kind is DONE
     assert whole.warnings[0].startswith("not set off: Allocation amount exceeds")
+    assert whole.missed == {"Allocations"}
     (outcome,) = session.write("CreditNotes", [update(str(whole.id), Allocations=much)])
     assert (outcome.kind, outcome.code, outcome.field) == (OutcomeKind.REFUSED, "amount", "Allocations")
     (lost,) = session.write("CreditNotes", [update(ZERO, Allocations=much)])

@@ -614,6 +614,23 @@ def test_a_credit_note_is_applied_changed_and_taken_back(session: Session, custo
     assert read_one(session, "invoices", invoice).values["balance"] == 100
 
 
+def test_what_a_credit_note_that_was_made_cannot_be_applied_to_is_told(
+    session: Session, customer: str
+) -> None:
+    invoice = made(session, "invoices", customer_id=customer, line_items=lines(WORK), status="sent")
+    change(session, "invoices", invoice, WriteKind.VOID)
+    note = create(
+        session,
+        "creditnotes",
+        customer_id=customer,
+        line_items=lines(WORK),
+        invoices=[{"invoice_id": invoice, "amount": Decimal(30)}],
+    )
+    assert note.record is not None
+    assert (note.kind, note.missed, note.record.values["balance"]) == (OutcomeKind.DONE, {"invoices"}, 100)
+    assert note.warnings
+
+
 # --- locks and refusals -----------------------------------------------------------------------------
 
 

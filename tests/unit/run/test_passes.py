@@ -285,6 +285,32 @@ def test_an_edit_brings_a_refused_record_back_at_once(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("returns_stored", [True, False])
+def test_what_a_record_that_was_made_is_refused_is_told_and_tried_again(
+    tmp_path: Path, database: Database, returns_stored: bool
+) -> None:
+    """Some of it takes calls of its own: the record is there, and one field of it is not."""
+    able = {"returns_stored": returns_stored}
+    pair = Pair(tmp_path, database, a=able, b=able)
+    pair.b.miss = lambda write: frozenset({"phone"})
+    pair.b.refuse = lambda write: "not this number" if "phone" in write.values and write.id else None
+    left = pair.a.person("people", name="Acme", phone="1", tax="7")
+    result = pair.run()
+    assert (result.modules["people"]["created"]["b"], result.modules["people"]["failed"]) == (1, 1)
+    (right,) = pair.b.rows["people"]
+    with pair.scopes() as (scope,), database.read() as db:
+        row = scope.ledger.staged(db, 0, [left])[left]
+    assert "not this number" in row.reason
+    (told,) = events(pair, "created")
+    assert set(json.loads(told.detail)["fields"]) == {"name", "tax"}
+    pair.b.refuse = lambda write: None
+    pair.now += timedelta(minutes=6)
+    pair.run()
+    assert pair.b.rows["people"][right]["phone"] == "1"
+    assert pair.a.rows["people"][left]["phone"] == "1"
+    quiet(pair)
+
+
+@pytest.mark.parametrize("returns_stored", [True, False])
 def test_a_create_whose_answer_is_lost_is_not_repeated(
     tmp_path: Path, database: Database, returns_stored: bool
 ) -> None:

@@ -146,14 +146,20 @@ def set_off(
 
 def _joined(write: Write, note: Outcome | None, outcome: Outcome) -> Outcome:
     """One outcome of a note and of its allocations. A note that was just made stands whatever becomes of
-    them: what looks for it afterwards sets it off, and a refusal is a warning."""
+    them: what looks for it afterwards sets it off, and a refusal is that of the allocations alone."""
     if note is None:
         return outcome
     if write.kind is not WriteKind.CREATE or outcome.kind is OutcomeKind.DONE:
         return replace(outcome, warnings=(*note.warnings, *outcome.warnings))
     if outcome.kind in (OutcomeKind.RETRY, OutcomeKind.UNKNOWN):
         return replace(outcome, kind=OutcomeKind.UNKNOWN)
-    return replace(note, warnings=(*note.warnings, f"not set off: {outcome.message}"))
+    return without_allocations(note, outcome)
+
+
+def without_allocations(note: Outcome, refusal: Outcome) -> Outcome:
+    """The outcome of a note that stands and was not set off."""
+    said = f"not set off: {refusal.message}"
+    return replace(note, warnings=(*note.warnings, said), missed=frozenset({_FIELD}))
 
 
 def allocate(api: Api, module: RemoteModule, write: Write, note_id: str, lock_until: str | None) -> Outcome:

@@ -8,13 +8,12 @@ what was sent; one that existed before and differs is not claimed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from syncline.connect import Outcome, OutcomeKind, Record, RemoteModule, SentWrite
-from syncline_xero.allocating import allocate, wants_allocations
+from syncline_xero.allocating import allocate, wants_allocations, without_allocations
 from syncline_xero.api import Api
 from syncline_xero.cursor import OVERLAP, Cursor, parse_cursor
 from syncline_xero.kinds import KINDS
@@ -59,7 +58,7 @@ def _found(api: Api, module: RemoteModule, one: SentWrite, ours: Record, lock_un
     outcome = allocate(api, module, one.write, ours.id, lock_until)
     if outcome.kind is OutcomeKind.DONE or outcome.kind is OutcomeKind.UNKNOWN:
         return outcome
-    return replace(found, warnings=(f"not set off: {outcome.message}",))
+    return without_allocations(found, outcome)
 
 
 def _recent(api: Api, module: RemoteModule, sent_at: datetime, lock_until: str | None) -> list[Record]:

@@ -18,13 +18,19 @@ from syncline_zoho.books.kinds import Kind
 Values = Mapping[str, Any]
 
 
+#: the field of a credit note with its applications
+_SET_OFF = "invoices"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One call. ``first``: before the record's own update, which the state it leaves would refuse."""
+    """One call. ``field``: what of the record it sets; ``first``: before the record's own update, which the
+    state it leaves would refuse."""
 
     method: str
     path: str
     json: Any = None
+    field: str = ""
     first: bool = False
 
 
@@ -37,10 +43,10 @@ def plan_steps(kind: Kind, record_id: str, asked: Values, stored: Values) -> lis
     steps = []
     if asked.get("status") is not None:
         steps += _status(kind, record_id, str(asked["status"]), stored)
-    if kind.name == "creditnotes" and "invoices" in asked:
-        given = asked["invoices"] or ()
+    if kind.name == "creditnotes" and _SET_OFF in asked:
+        given = asked[_SET_OFF] or ()
         wanted = [item.values for item in given.items] if isinstance(given, Items) else given
-        steps += _applications(kind, record_id, wanted, stored.get("invoices") or ())
+        steps += _applications(kind, record_id, wanted, stored.get(_SET_OFF) or ())
     return steps
 
 
@@ -56,7 +62,12 @@ def status_step(kind: Kind, record_id: str, status: str, *, first: bool = False)
         raise Impossible(
             f"no call of Zoho Books makes a {kind.noun.lower()} {status}: it gets there by itself"
         )
-    return Step(method="POST", path=f"{kind.path}/{quote(record_id, safe='')}/status/{call}", first=first)
+    return Step(
+        method="POST",
+        path=f"{kind.path}/{quote(record_id, safe='')}/status/{call}",
+        field="status",
+        first=first,
+    )
 
 
 def _status(kind: Kind, record_id: str, wanted: str, stored: Values) -> list[Step]:
@@ -90,11 +101,15 @@ def _applications(kind: Kind, record_id: str, wanted: Sequence[Values], held: Se
         else:
             new.append({"invoice_id": entry.get("invoice_id"), "amount_applied": entry.get("amount")})
     steps = [
-        Step(method="DELETE", path=f"{base}/{quote(str(row['creditnote_invoice_id']), safe='')}")
+        Step(
+            method="DELETE",
+            path=f"{base}/{quote(str(row['creditnote_invoice_id']), safe='')}",
+            field=_SET_OFF,
+        )
         for row in left
     ]
     if new:
-        steps.append(Step(method="POST", path=base, json={"invoices": new}))
+        steps.append(Step(method="POST", path=base, json={"invoices": new}, field=_SET_OFF))
     return steps
 
 

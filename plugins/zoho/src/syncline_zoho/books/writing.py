@@ -6,7 +6,7 @@ Nothing here ever asks the remote to send mail: no call of it, and no parameter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -130,7 +130,7 @@ class Writer:
         try:
             steps = plan_steps(kind, record.id, apart(kind, write.values), record.values)
         except Impossible as error:
-            return done(record, str(error))
+            return done(record, str(error))  # no later call would lead there either
         if not steps:
             return done(record)
         if under_way:
@@ -216,9 +216,11 @@ class Writer:
         made: bool = False,
         begun: bool = False,
     ) -> Outcome:
-        """Carry them out and read the record again. ``made``: it was just created, so that a refusal is a
-        warning, never the fate of the record; ``begun``: a call of this write was carried out already."""
+        """Carry them out and read the record again. ``made``: it was just created, so that a refusal is
+        that of its field alone, never the fate of the record; ``begun``: a call of this write was carried
+        out already."""
         warnings: list[str] = []
+        missed: set[str] = set()
         for number, step in enumerate(steps):
             going_on = made or begun or number > 0
             try:
@@ -243,6 +245,7 @@ class Writer:
             if not made:
                 return self._unless_gone(kind, write, outcome)
             warnings.append(outcome.message)
+            missed.add(step.field)
         try:
             row = fetch_one(self.api, kind, record_id)
         except RemoteError as error:
@@ -253,7 +256,7 @@ class Writer:
                 if made
                 else gone(write)
             )
-        return done(self.reader.record(kind.name, row), *warnings)
+        return replace(done(self.reader.record(kind.name, row), *warnings), missed=frozenset(missed))
 
     def _move(self, kind: Kind, write: Write) -> Outcome:
         """Archive, restore, void."""
