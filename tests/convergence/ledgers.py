@@ -36,8 +36,8 @@ from syncline.errors import SynclineError
 from syncline.mapping.module import Side
 from syncline.run.passes import PassResult, run_prepared
 from syncline.run.push import _read as read_pushed
+from syncline.run.recovering import recover
 from syncline.run.scope import ScopeEnd
-from syncline.run.writing import recover
 from syncline.spec.model import End
 from syncline.store import tables as t
 from syncline.store.database import Database
@@ -396,7 +396,8 @@ class Ledgers(Pair):
             self.life.left, self.life.dead = None, False
 
     def lost(self) -> list[tuple[str, str, Any]]:
-        """(tag, field, value) for every value that the audit log has kept as lost or replaced."""
+        """(tag, field, value) for every value that the audit log has kept as lost or replaced; of a reference
+        the tag of whom it named."""
         found = []
         tags = {
             (side, record): row["tag"]
@@ -408,7 +409,10 @@ class Ledgers(Pair):
             for row in db.execute(sa.select(t.audit).where(t.audit.c.record.is_not(None))):
                 tag = tags.get((row.side, row.record))
                 for name, part in exactjson.decode(row.detail).get("fields", {}).items():
-                    found += [(tag, name, part[key]) for key in ("lost", "before") if key in part]
+                    told = [part[key] for key in ("lost", "before") if key in part]
+                    if name == "who":
+                        told = [tags.get((row.side, value), value) for value in told]
+                    found += [(tag, name, value) for value in told]
         return found
 
     def questions(self) -> list[tuple[str, str, str, dict[str, Any]]]:

@@ -134,6 +134,8 @@ class Oracle:
         self.rules = rules
         self.things: dict[str, Thing] = {}
         self.losses: list[Loss] = []
+        #: the records (tag, side) that the engine has written since this was emptied
+        self.written: set[tuple[str, int]] = set()
 
     def person_made(self, side: int, module: str, tag: str, record: str, values: Mapping[str, Any]) -> Thing:
         thing = self.things.setdefault(tag, Thing(module, tag))
@@ -170,6 +172,7 @@ class Oracle:
     def _engine_wrote(
         self, side: int, thing: Thing, sent: Mapping[str, Any], stored: Mapping[str, Any]
     ) -> None:
+        self.written.add((thing.tag, side))
         for name, value in sent.items():
             rule, cell, other = (
                 self.rules[thing.module][name],
