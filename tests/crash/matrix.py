@@ -118,7 +118,9 @@ def share(truth: Truth, kind: str, steps: Sequence[Truth]) -> list[Point]:
 
 def matters(point: Point) -> bool:
     """What a short run tries: writes to the systems, and commits around them."""
-    return _tells(point.what) if isinstance(point.what, tuple) else "run/writing" in point.what
+    if isinstance(point.what, tuple):
+        return _tells(point.what)
+    return any(room in point.what for room in ("run/writing", "run/settling", "run/recovering"))
 
 
 def distinct(chosen: Sequence[Point]) -> list[Point]:

@@ -33,7 +33,7 @@ PLACES: dict[str, tuple[str, tuple[str, int]]] = {
     "before records are deleted": ("leave", (_WRITE, 3)),
     "after a page is staged": ("meet", ("run/reading:stage < run/reading:read_end", 2)),
     "after its decisions are journalled": ("edit", (_RECONCILED, 4)),
-    "after an outcome is written down": ("meet", ("run/writing:_settle < run/writing:_write_batch", 1)),
+    "after an outcome is written down": ("meet", ("run/settling:settle < run/writing:_write_batch", 1)),
     "before it asks for room for a call": ("meet", ("store/calls:locked < connect/budget:_try", 12)),
 }
 _SHARE = [*list(PLACES)[:4], "after its decisions are journalled"]

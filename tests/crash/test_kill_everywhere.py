@@ -52,7 +52,7 @@ def test_the_same_on_postgresql(played: Callable[[str], Played], tally: Tally, s
 MOMENTS = {
     "a create has been carried out": Point("unanswered", ("crm", "POST", "/crm/v8/Accounts"), 1),
     "a page has been staged": Point("after", "run/reading:stage < run/reading:read_end", 1),
-    "an outcome has been written down": Point("after", "run/writing:_settle < run/writing:_write_batch", 1),
+    "an outcome has been written down": Point("after", "run/settling:settle < run/writing:_write_batch", 1),
 }
 
 
@@ -83,9 +83,9 @@ def test_the_scenario_takes_every_way_through_a_pass(played: Callable[[str], Pla
         "run/passes:_start",
         "run/reading:stage",
         "run/reconciling:reconcile",
-        "run/writing:recover",
+        "run/recovering:recover",
         "run/writing:_write_batch",
-        "run/writing:_settle",
+        "run/settling:settle",
         "store/calls:locked",
         "store/calls:settle",
         "store/lease:acquire",

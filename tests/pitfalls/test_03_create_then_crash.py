@@ -147,7 +147,7 @@ _CHILD = """
 import os, signal, sys
 from syncline.run import writing
 if os.environ.get("SYNCLINE_TEST_KILL"):
-    writing._settle = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
+    writing.settle = lambda *a: os.kill(os.getpid(), signal.SIGKILL)
 from syncline.cli.main import main
 main(sys.argv[1:])
 """

@@ -20,7 +20,7 @@ from syncline.connect.sandbox import Fault, FaultKind, Reply, Request
 @pytest.fixture
 def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call for each record, so that few records meet the limits of many."""
-    monkeypatch.setattr("syncline.run.writing._batch_size", lambda scope, side, kind: 1)
+    monkeypatch.setattr("syncline.run.writing.batch_size", lambda scope, side, kind: 1)
 
 
 @pytest.fixture

@@ -34,10 +34,11 @@ syncline describe acme.yaml invoices
 The reasons are the comments of the spec, and what the connectors say of their fields.
 [Writing a spec](spec.md#field-maps) tells what a map can say.
 
-**What is not kept in step**, by any of them: attachments and files; what is paid out (refunds of credit notes) and money
-without a document (prepayments, overpayments, bank transactions), which is told as drift where it changes what a document
-still owes; manual journals, expense claims and adjustments of stock; repeating documents, of which each document that
-comes of one is kept in step like any other; and messages to customers, which no pass sends or sets off.
+**What is not kept in step**, by any of them: attachments and files; what is paid out (refunds of credit
+notes) and money without a document (prepayments, overpayments, bank transactions), which is told as drift
+where it changes what a document still owes; manual journals, expense claims and adjustments of stock;
+repeating documents, of which each document that comes of one is kept in step like any other; and messages
+to customers, which no pass sends or sets off.
 """
 
 

@@ -9,10 +9,10 @@ from syncline.connect.contract import Event
 from syncline.connect.errors import ReconnectNeeded
 from syncline.run.passes import Report, run_prepared
 from syncline.run.reading import read_pairs
+from syncline.run.recovering import recover
 from syncline.run.scope import Scope
 from syncline.run.sync import outcome, recorded_pass
 from syncline.run.workspace import Workspace
-from syncline.run.writing import recover
 from syncline.store.heard import heard_before, note_heard
 
 

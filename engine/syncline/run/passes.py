@@ -22,9 +22,11 @@ from syncline.reconcile.order import references_of
 from syncline.run.deciding import keep_made, read_decided
 from syncline.run.reading import read_end, read_records, recheck_due
 from syncline.run.reconciling import reconcile
+from syncline.run.recovering import recover
 from syncline.run.scope import SafetyStop, Scope, Totals, left_out_with
+from syncline.run.settling import mark_gone
 from syncline.run.sweeping import begin_sweep, sweep
-from syncline.run.writing import mark_gone, recover, write_planned
+from syncline.run.writing import write_planned
 
 #: A write may show something to carry back (a number the remote gave); it is carried in the same pass.
 MAX_ROUNDS = 4

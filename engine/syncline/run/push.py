@@ -8,10 +8,10 @@ from syncline.errors import SynclineError
 from syncline.mapping.module import Side
 from syncline.run.passes import Report, run_prepared
 from syncline.run.reading import read_pairs
+from syncline.run.recovering import recover
 from syncline.run.scope import Scope
 from syncline.run.sync import outcome, recorded_pass
 from syncline.run.workspace import Workspace
-from syncline.run.writing import recover
 
 
 def push(
