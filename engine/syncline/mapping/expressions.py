@@ -479,6 +479,9 @@ class Expressions:
     _compiled: dict[str, Compiled] = field(init=False, default_factory=dict)
     #: To look at, not to change: several questions are asked about each expression.
     _trees: dict[str, nodes.Template] = field(init=False, default_factory=dict)
+    _faults: dict[str, tuple[ExpressionError, ...]] = field(init=False, default_factory=dict)
+    _names: dict[str, frozenset[str]] = field(init=False, default_factory=dict)
+    _reads: dict[tuple[str, ...], frozenset[str] | None] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._environment = _make_environment({**ALL_FILTERS, **self.filters})
@@ -540,8 +543,13 @@ class Expressions:
 
         return _guarded(evaluate)
 
-    def check(self, source: str) -> list[ExpressionError]:
+    def check(self, source: str) -> Sequence[ExpressionError]:
         """Everything wrong that can be told without data: syntax, names, filters, what is not allowed."""
+        if source not in self._faults:
+            self._faults[source] = tuple(self._check(source))
+        return self._faults[source]
+
+    def _check(self, source: str) -> list[ExpressionError]:
         try:
             tree = self._looked_at(source)
         except ExpressionError as error:
@@ -577,6 +585,11 @@ class Expressions:
 
     def names_in(self, source: str) -> frozenset[str]:
         """Which of NAMES the expression reads; empty for one that cannot be parsed."""
+        if source not in self._names:
+            self._names[source] = self._names_in(source)
+        return self._names[source]
+
+    def _names_in(self, source: str) -> frozenset[str]:
         try:
             tree = self._looked_at(source)
         except ExpressionError:
@@ -586,7 +599,12 @@ class Expressions:
     def record_fields(self, source: str, *names: str) -> frozenset[str] | None:
         """The top-level fields that the expression reads of ``names`` (``record`` and ``parent`` when none is
         given); ``None`` when it uses one of them as a whole, or by a name that it works out."""
-        whole = names or ("record", "parent")
+        asked = (source, *names)
+        if asked not in self._reads:
+            self._reads[asked] = self._record_fields(source, names or ("record", "parent"))
+        return self._reads[asked]
+
+    def _record_fields(self, source: str, whole: Sequence[str]) -> frozenset[str] | None:
         try:
             tree = self._looked_at(source)
         except ExpressionError:

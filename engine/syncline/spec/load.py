@@ -6,7 +6,9 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from syncline.spec.digest import module_digests
 from syncline.spec.layers import Bases, read_layers
@@ -17,7 +19,7 @@ from syncline.spec.problems import Problem, Severity
 from syncline.spec.schema import Finding, schema_findings, spec_validator
 from syncline.spec.source import Source
 from syncline.spec.strays import stray_keys
-from syncline.spec.tree import Map, Path, Scalar, find, without
+from syncline.spec.tree import Map, Path, Scalar, find, plain_data, without
 
 _MAX_ROUNDS = 30
 
@@ -96,7 +98,7 @@ def _valid_part(tree: Map) -> tuple[Map, list[Finding]]:
     """Everything that breaks the grammar, and the document without it."""
     strays = stray_keys(tree)
     told = {finding.problem.place for finding in strays}
-    found = schema_findings(spec_validator(), _prune(tree, [finding.path for finding in strays]))
+    found = _grammar_findings(_prune(tree, [finding.path for finding in strays]))
     findings = strays + [finding for finding in found if finding.problem.place not in told]
     doomed = [_hold(tree, finding) for finding in findings if not _bearable(finding)]
     left = tree
@@ -107,6 +109,32 @@ def _valid_part(tree: Map) -> tuple[Map, list[Finding]]:
         # What the pruning itself broke goes too, untold.
         doomed = [each.path for each in schema_findings(spec_validator(), left) if not _bearable(each)]
     return left, findings
+
+
+#: Digests of modules that keep the grammar: those of a base come with each spec that extends it.
+_SOUND: set[bytes] = set()
+_MOST_SOUND = 10_000
+
+
+def _grammar_findings(tree: Map) -> list[Finding]:
+    """What breaks the schema; modules that were found to keep it are not looked at again."""
+    data = plain_data(tree)
+    modules = data.get("modules")
+    if not isinstance(modules, dict):
+        return schema_findings(spec_validator(), tree, data=data)
+    digests = {name: _digest(name, module) for name, module in modules.items()}
+    fresh = {name: module for name, module in modules.items() if digests[name] not in _SOUND}
+    # A map of modules may not be empty: one that is sound stands for all of them.
+    asked = fresh or dict([*modules.items()][:1])
+    findings = schema_findings(spec_validator(), tree, data={**data, "modules": asked})
+    broken = {each.path[1] for each in findings if each.path[:1] == ("modules",) and len(each.path) > 1}
+    if len(_SOUND) < _MOST_SOUND:
+        _SOUND.update(digests[name] for name in fresh if name not in broken)
+    return findings
+
+
+def _digest(name: str, module: Any) -> bytes:
+    return blake2b(repr((name, module)).encode(errors="replace")).digest()
 
 
 def _hold(tree: Map, finding: Finding) -> Path:

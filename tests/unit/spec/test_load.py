@@ -304,6 +304,25 @@ def test_many_mistakes_are_told_in_one_run(tmp_path: Path) -> None:
     ]
 
 
+def test_what_was_found_sound_once_hides_no_mistake(tmp_path: Path) -> None:
+    """Modules that keep the grammar are looked at once a process, whatever spec they come in."""
+
+    def told(text: str) -> list[str]:
+        path = tmp_path / "spec.yaml"
+        path.write_text(text, encoding="utf-8")
+        return [problem.code for problem in load_spec(path, environ={}).problems if problem.code != "unset"]
+
+    right = FULL.replace("${env:CRM_SECRET}", "${env:CRM_SECRET:-x}")
+    misspelt, misnamed = (
+        right.replace("between:", "betwen:"),
+        right.replace("  accounts:\n", "  Bad Name!:\n"),
+    )
+    clean = told(right)
+    for wrong in (misspelt, misnamed):
+        assert told(wrong) == told(wrong) != clean
+        assert told(right) == clean
+
+
 def test_a_mistake_in_a_base_is_told_in_its_file_and_once(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(FULL.replace("where:", "whre:"))
     loaded = load(
