@@ -15,8 +15,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, DecimalException
+from functools import wraps
 from time import monotonic, thread_time
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.nodes import EvalContext
@@ -465,6 +466,22 @@ Compiled = Callable[[Mapping[str, Any]], Any]
 Together = Callable[[Sequence[Any], Mapping[str, Any]], list[Any]]
 
 
+def _asked_once(
+    question: Callable[Concatenate[Expressions, P], T],
+) -> Callable[Concatenate[Expressions, P], T]:
+    """A question about an expression that is answered once: many specs extend one base. Its answer is shared,
+    so nobody may change it."""
+
+    @wraps(question)
+    def ask(self: Expressions, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (question.__name__, *map(str, args))
+        if key not in self._answers:
+            self._answers[key] = question(self, *args, **kwargs)
+        return cast(T, self._answers[key])
+
+    return ask
+
+
 @dataclass(slots=True)
 class Expressions:
     """Compiles the expressions of one spec, each source once.
@@ -479,9 +496,8 @@ class Expressions:
     _compiled: dict[str, Compiled] = field(init=False, default_factory=dict)
     #: To look at, not to change: several questions are asked about each expression.
     _trees: dict[str, nodes.Template] = field(init=False, default_factory=dict)
-    _faults: dict[str, tuple[ExpressionError, ...]] = field(init=False, default_factory=dict)
-    _names: dict[str, frozenset[str]] = field(init=False, default_factory=dict)
-    _reads: dict[tuple[str, ...], frozenset[str] | None] = field(init=False, default_factory=dict)
+    #: What was found out about expressions, by the question: see :func:`_asked_once`.
+    _answers: dict[tuple[str, ...], Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._environment = _make_environment({**ALL_FILTERS, **self.filters})
@@ -543,17 +559,13 @@ class Expressions:
 
         return _guarded(evaluate)
 
+    @_asked_once
     def check(self, source: str) -> Sequence[ExpressionError]:
         """Everything wrong that can be told without data: syntax, names, filters, what is not allowed."""
-        if source not in self._faults:
-            self._faults[source] = tuple(self._check(source))
-        return self._faults[source]
-
-    def _check(self, source: str) -> list[ExpressionError]:
         try:
             tree = self._looked_at(source)
         except ExpressionError as error:
-            return [error]
+            return (error,)
         problems = []
         known = {*NAMES, *self.macro_names} | {n.name for n in tree.find_all(nodes.Name) if n.ctx != "load"}
         known |= {"loop"} if tree.find(nodes.For) else set()
@@ -574,7 +586,7 @@ class Expressions:
                 self.compile(source)
             except ExpressionError as error:
                 problems.append(error)
-        return problems
+        return tuple(problems)
 
     def _fault_of(self, used: nodes.Filter) -> str:
         """What a filter that knows its arguments says of those that are written out."""
@@ -583,28 +595,20 @@ class Expressions:
             return ""
         return str(fault([each.value for each in used.args if isinstance(each, nodes.Const)]))
 
+    @_asked_once
     def names_in(self, source: str) -> frozenset[str]:
         """Which of NAMES the expression reads; empty for one that cannot be parsed."""
-        if source not in self._names:
-            self._names[source] = self._names_in(source)
-        return self._names[source]
-
-    def _names_in(self, source: str) -> frozenset[str]:
         try:
             tree = self._looked_at(source)
         except ExpressionError:
             return frozenset()
         return frozenset(n.name for n in tree.find_all(nodes.Name) if n.ctx == "load") & frozenset(NAMES)
 
+    @_asked_once
     def record_fields(self, source: str, *names: str) -> frozenset[str] | None:
         """The top-level fields that the expression reads of ``names`` (``record`` and ``parent`` when none is
         given); ``None`` when it uses one of them as a whole, or by a name that it works out."""
-        asked = (source, *names)
-        if asked not in self._reads:
-            self._reads[asked] = self._record_fields(source, names or ("record", "parent"))
-        return self._reads[asked]
-
-    def _record_fields(self, source: str, whole: Sequence[str]) -> frozenset[str] | None:
+        whole = names or ("record", "parent")
         try:
             tree = self._looked_at(source)
         except ExpressionError:

@@ -177,7 +177,7 @@ class ModuleMap:
         """Fill in ``out``: how the other end would store each value that flows there."""
         self._sides[side].render(seen)
 
-    def named(self, side: Side, fields: Container[str]) -> set[str]:
+    def named(self, side: Side, fields: Container[str | None]) -> set[str]:
         """The maps that write one of these fields of the remote."""
         ends = ((entry.name, entry.ends[side].path) for entry in self.entries)
         return {name for name, path in ends if path is not None and path.root in fields}

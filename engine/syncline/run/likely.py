@@ -97,7 +97,7 @@ class _Look:
                     # The fewer have it, the more it says that these two do.
                     shared[other] = shared.get(other, 0.0) + 1 / max(sizes[key])
             chosen = nsmallest(MAX_COMPARED, shared, key=lambda other: (-shared[other], other))
-            pairs.update((record, o) if side is Side.LEFT else (o, record) for o in chosen)
+            pairs.update(_pair(side, record, other) for other in chosen)
         pairs |= self._asked_already(list(keys))
         if told:
             self._tell(keys, {key: size for key, size in sizes.items() if max(size) > MAX_BLOCK})
@@ -112,11 +112,7 @@ class _Look:
             (*subjects[subject], other) for subject, detail in asked.items() for other in detail["others"]
         ]
         others = self._keys_of([(side.other, other) for side, _, other in pairs])
-        return {
-            (record, other) if side is Side.LEFT else (other, record)
-            for side, record, other in pairs
-            if (side.other, other) in others
-        }
+        return {_pair(side, record, o) for side, record, o in pairs if (side.other, o) in others}
 
     def _keys_of(self, focus: Sequence[Place]) -> dict[Place, list[Key]]:
         base = len(self.scope.module.match)
@@ -152,3 +148,8 @@ class _Look:
                 totals.unmatched.add(place)
             else:
                 totals.unmatched.discard(place)
+
+
+def _pair(side: Side, record: str, other: str) -> tuple[str, str]:
+    """A record of a side and one of the other: the left id, the right id."""
+    return (record, other) if side is Side.LEFT else (other, record)

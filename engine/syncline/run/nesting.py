@@ -84,7 +84,7 @@ class NestedSession(Session):
         twice rather than nowhere.
         """
         outcomes: dict[str, Outcome] = {}
-        moving = [w for w in writes if w.kind is WriteKind.UPDATE and _moves(w)]
+        moving = [write for write in writes if moves(write)]
         staying = [write for write in writes if write not in moving]
         by_parent: dict[str, list[Write]] = {}
         for write in staying:
@@ -110,7 +110,7 @@ class NestedSession(Session):
             if made is not None:
                 taken.add(made.id)
                 found[write.key] = _done(made)
-        found |= self._take_away([one.write for one in sent if _moves(one.write)], found)
+        found |= self._take_away([one.write for one in sent if moves(one.write)], found)
         told = (found.get(one.write.key) for one in sent)
         return [None if outcome and outcome.kind is OutcomeKind.UNKNOWN else outcome for outcome in told]
 
@@ -119,18 +119,19 @@ class NestedSession(Session):
 
         One that must stay is taken back from where it went, as nobody may be there twice.
         """
-        gone_on = [write for write in moving if _is_done(arrived.get(write.key))]
-        old = self._drop({write.key: write.id or "" for write in gone_on})
+        there = {key for key, outcome in arrived.items() if outcome.kind is OutcomeKind.DONE}
+        old = self._drop({write.key: write.id or "" for write in moving if write.key in there})
         told = {key: replace(each, record=None) for key, each in old.items() if not _is_done(each)}
         refused = {key: each for key, each in told.items() if each.kind is not OutcomeKind.UNKNOWN}
         back = self._drop({key: arrived[key].id or "" for key in refused})
         return told | {key: each for key, each in back.items() if not _is_done(each)}
 
     def _drop(self, items: Mapping[str, str]) -> dict[str, Outcome]:
-        """Take away items (ids, by any key). What cannot be sent is unknown: it may have arrived in part."""
+        """Take away items (ids, by the key of a write). What cannot be sent is unknown, as it may be done."""
         by_parent: dict[str, list[Write]] = {}
+        leaving = {key: f"{key} {item}" for key, item in items.items()}
         for key, item in items.items():
-            leave = Write(kind=WriteKind.DELETE, key=f"{key}-", id=item)
+            leave = Write(kind=WriteKind.DELETE, key=leaving[key], id=item)
             by_parent.setdefault(parent_of(item), []).append(leave)
         outcomes: dict[str, Outcome] = {}
         try:
@@ -138,9 +139,9 @@ class NestedSession(Session):
         except AnswerLost:
             raise
         except RemoteError as error:
-            for item, key in ((item, key) for key, item in items.items() if f"{key}-" not in outcomes):
-                outcomes[f"{key}-"] = Outcome(kind=OutcomeKind.UNKNOWN, id=item, message=error.what)
-        return {key: outcomes[f"{key}-"] for key in items}
+            unknown = Outcome(kind=OutcomeKind.UNKNOWN, message=error.what)
+            outcomes = dict.fromkeys(leaving.values(), unknown) | outcomes
+        return {key: outcomes[leave] for key, leave in leaving.items()}
 
     # --- parents -----------------------------------------------------------------------------------
 
@@ -233,9 +234,10 @@ class NestedSession(Session):
         return _done(item)
 
 
-def _moves(write: Write) -> bool:
+def moves(write: Write) -> bool:
+    """Whether a write takes an item from the list of one record to that of another."""
     there = write.values.get(PARENT)
-    return there is not None and there != parent_of(write.id or "")
+    return write.kind is WriteKind.UPDATE and there not in (None, parent_of(write.id or ""))
 
 
 def _home(write: Write) -> str:
@@ -243,9 +245,9 @@ def _home(write: Write) -> str:
     return str(write.values.get(PARENT) or parent_of(write.id or ""))
 
 
-def _is_done(outcome: Outcome | None) -> bool:
+def _is_done(outcome: Outcome) -> bool:
     """Whether nothing is left to do: what is to go and is gone already is as good."""
-    return outcome is not None and outcome.kind in (OutcomeKind.DONE, OutcomeKind.GONE)
+    return outcome.kind in (OutcomeKind.DONE, OutcomeKind.GONE)
 
 
 def _key(writes: Sequence[Write]) -> str:

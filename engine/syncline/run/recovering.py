@@ -11,10 +11,11 @@ from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import Outcome, OutcomeKind, Record, SentWrite, State, WriteKind
 from syncline.mapping.module import Side
-from syncline.mapping.nesting import PARENT, is_item, parent_of
+from syncline.mapping.nesting import PARENT, is_item
 from syncline.reconcile.isolation import ALONE
 from syncline.reconcile.merge import changed, same
 from syncline.run.journal import ENDING, batch_size, look_at, remote_now, take_back, values_of, write_of
+from syncline.run.nesting import moves
 from syncline.run.reading import read_records, stage
 from syncline.run.references import links_named
 from syncline.run.scope import Scope
@@ -141,7 +142,7 @@ def _arrived(
     end = scope.ends[side]
     if not is_item(end.remote):
         return {}
-    moves = []
+    elsewhere = []
     for operation in operations:
         if operation.kind != WriteKind.UPDATE:
             continue
@@ -149,13 +150,13 @@ def _arrived(
         base = links[operation.link].base[side]
         whole = {name: value for name, value in base.items() if name in scope.maps.by_name} | told
         write = write_of(scope, side, operation, whole)
-        home = write.values.get(PARENT)
-        gone = operation.record not in records
-        if gone or home not in (None, parent_of(operation.record or "")):
+        if operation.record not in records or moves(write):
             assert operation.sent_at is not None
-            moves.append((operation, SentWrite(write=write, sent_at=operation.sent_at)))
-    outcomes = end.session.settle(end.remote.name, [sent for _, sent in moves]) if moves else []
-    found = {op.id: oc for (op, _), oc in zip(moves, outcomes, strict=True) if oc is not None and oc.id}
+            elsewhere.append((operation.id, SentWrite(write=write, sent_at=operation.sent_at)))
+    if not elsewhere:
+        return {}
+    outcomes = end.session.settle(end.remote.name, [sent for _, sent in elsewhere])
+    found = {op: oc for (op, _), oc in zip(elsewhere, outcomes, strict=True) if oc is not None and oc.id}
     with scope.database.read() as db:
         linked = scope.ledger.link_marks(db, side, [str(outcome.id) for outcome in found.values()])
     return {op: oc for op, oc in found.items() if oc.id not in linked}

@@ -89,8 +89,8 @@ def _maps_of(scope: Scope, side: Side, operation: Operation, outcome: Outcome) -
 
 
 def _at_fault(scope: Scope, side: Side, operation: Operation, outcome: Outcome) -> list[str]:
-    paths = {name: scope.maps.by_name[name].ends[side].path for name in operation.body["fields"]}
-    return [name for name, path in paths.items() if path is not None and path.root == outcome.field]
+    named = scope.maps.named(side, [outcome.field])
+    return [name for name in operation.body["fields"] if name in named]
 
 
 def _instead(
@@ -134,7 +134,10 @@ class _Done:
         kind, link = WriteKind(operation.kind), self._links[operation.link]
         record_id = outcome.id or operation.record
         link.ids[side] = record_id
-        carried = self._carried(operation, outcome)
+        missed = scope.maps.named(side, outcome.missed) if outcome.missed else ()
+        stored = {name: part for name, part in operation.body["fields"].items() if name not in missed}
+        # What a person chose for this end alone is in step only when it has been carried over as well.
+        carried = [name for name, part in stored.items() if "put" not in part]
         projection = self._learn(link, kind, operation, outcome, carried)
         end = scope.ends[side].system
         counter = {
@@ -154,7 +157,7 @@ class _Done:
                 link=link.id,
                 side=side,
                 record=record_id,
-                detail=self._story(link, operation, outcome, projection),
+                detail=self._story(link, operation, stored, outcome, projection),
             )
         )
         rows = [(int(s), i) for s in Side if (i := link.ids[s]) is not None]
@@ -229,13 +232,6 @@ class _Done:
             self._surprises.append((record, projection))
         return projection
 
-    def _carried(self, operation: Operation, outcome: Outcome) -> list[str]:
-        """The maps that an operation has brought in step: not those whose value a person chose at this end
-        alone, nor what a record that was made was refused."""
-        missed = self._scope.maps.named(self._side, outcome.missed)
-        fields = operation.body["fields"].items()
-        return [name for name, part in fields if "put" not in part and name not in missed]
-
     def _patch_staged(self) -> None:
         """What was just written is no longer what the staged row of the written end says."""
         side, scope = self._side, self._scope
@@ -281,13 +277,16 @@ class _Done:
         return False
 
     def _story(
-        self, link: Link, operation: Operation, outcome: Outcome, projection: Projection | None
+        self,
+        link: Link,
+        operation: Operation,
+        stored: Mapping[str, Any],
+        outcome: Outcome,
+        projection: Projection | None,
     ) -> dict[str, Any]:
-        fields, missed = {}, self._scope.maps.named(self._side, outcome.missed)
-        for name, part in operation.body["fields"].items():
+        fields = {}
+        for name, part in stored.items():
             told = {k: v for k, v in part.items() if k in ("before", "why", "rule", "lost")}
-            if name in missed:
-                continue
             told["after"] = part["set"] if "put" in part else link.base[self._side][name]
             fields[name] = told
         story: dict[str, Any] = {"fields": fields, "operation": operation.id}
