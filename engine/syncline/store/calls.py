@@ -14,6 +14,7 @@ from syncline.connect.budget import DAY_S, FLIGHT_S, MINUTE_S, Ticket, Use
 from syncline.connect.contract import Limits
 from syncline.store.database import Database, StoreError
 from syncline.store.lease import died_here, this_process
+from syncline.store.statement import Statement, param, told
 from syncline.store.tables import call
 
 #: How long the day's sum is carried on by our own calls alone before the others' are summed up again.
@@ -25,25 +26,33 @@ _DAY_NEAR, _DAY_NEAR_REFRESH_S = 0.05, 2.0
 _TIDY_S = 600.0
 
 _INSERT = sa.insert(call)
-_OPENED = sa.insert(call).returning(call.c.id)
-_OF_ACCOUNT = call.c.account == sa.bindparam("of")
+_OPEN = Statement("account at cost until owner", lambda _: sa.insert(call).returning(call.c.id))
+_SETTLE = Statement(
+    "account k_id", lambda _: sa.update(call).where(call.c.id == param("k_id")).values(until=sa.null())
+)
 #: Calls in flight, and until when the remote wants silence: one statement, since there is one a call.
-_NOW = sa.select(
-    sa.select(sa.func.count())
-    .where(call.c.account == sa.bindparam("open"), call.c.until > sa.bindparam("now"))
-    .scalar_subquery(),
-    sa.select(sa.func.max(call.c.at))
-    .where(call.c.account == sa.bindparam("hold"), call.c.at > sa.bindparam("now"))
-    .scalar_subquery(),
+_NOW = Statement(
+    "open now hold now",
+    lambda _: sa.select(
+        sa.select(sa.func.count())
+        .where(call.c.account == param("open"), call.c.until > param("now"))
+        .scalar_subquery(),
+        sa.select(sa.func.max(call.c.at))
+        .where(call.c.account == param("hold"), call.c.at > param("now"))
+        .scalar_subquery(),
+    ),
 )
 #: The answered call that must leave the minute before there is room: the n-th newest.
-_NTH = (
-    sa.select(call.c.at)
-    # What lies ahead is of a clock that has been put back since.
-    .where(_OF_ACCOUNT, call.c.at > sa.bindparam("since"), call.c.at <= sa.bindparam("now"))
-    .order_by(call.c.at.desc())
-    .limit(1)
-    .offset(sa.bindparam("skip"))
+_NTH = Statement(
+    "of since now skip",
+    lambda _: (
+        sa.select(call.c.at)
+        # What lies ahead is of a clock that has been put back since.
+        .where(call.c.account == param("of"), call.c.at > param("since"), call.c.at <= param("now"))
+        .order_by(call.c.at.desc())
+        .limit(told("1"))
+        .offset(param("skip"))
+    ),
 )
 _DAY = sa.select(sa.func.coalesce(sa.func.sum(call.c.cost), 0), sa.func.min(call.c.at)).where(
     call.c.account.in_([sa.bindparam("of"), sa.bindparam("open")]),
@@ -94,9 +103,7 @@ class CallLedger:
     def settle(self, ticket: Ticket) -> None:
         # An answer has come, and must not be lost over this: the row stops counting by itself.
         with suppress(StoreError), self._database.write() as connection:
-            connection.execute(
-                sa.update(call).where(call.c.id == ticket.id).values(account=self._account, until=None)
-            )
+            _SETTLE.run(connection, self._account, ticket.id)
 
     def hold(self, until: float) -> None:
         with self._database.write() as connection:
@@ -113,18 +120,15 @@ class CallLedger:
             often = _DAY_NEAR_REFRESH_S if left < _DAY_NEAR * limits.per_day else _DAY_REFRESH_S
             if now - self._day_read >= often:
                 self._read_day(connection, now)
-        opened, hold_until = connection.execute(
-            _NOW, {"open": self._open, "hold": self._hold, "now": now}
-        ).one()
+        ((opened, hold_until),) = _NOW.all(connection, self._open, now, self._hold, now)
         if opened >= limits.concurrent:
             opened -= self._end_of_the_dead(connection, now)
         full_until = 0.0
         if minute and limits.per_minute is not None:
             # Those in flight count as of this moment.
             skip = max(limits.per_minute - opened - 1, 0)
-            asked = {"of": self._account, "since": now - MINUTE_S, "now": now, "skip": skip}
-            nth = connection.execute(_NTH, asked).scalar()
-            full_until = 0.0 if nth is None else nth + MINUTE_S
+            nth = _NTH.all(connection, self._account, now - MINUTE_S, now, skip)
+            full_until = nth[0][0] + MINUTE_S if nth else 0.0
         return Use(
             open=opened,
             minute_full_until=full_until,
@@ -134,9 +138,9 @@ class CallLedger:
         )
 
     def enter(self, connection: Connection, cost: int, now: float) -> Ticket:
-        row = {"account": self._open, "at": now, "cost": cost, "until": now + FLIGHT_S, "owner": self._owner}
         self._day_cost += cost
-        return Ticket(connection.execute(_OPENED, row).scalar_one(), now, cost)
+        ((number,),) = _OPEN.all(connection, self._open, now, cost, now + FLIGHT_S, self._owner)
+        return Ticket(number, now, cost)
 
     def _end_of_the_dead(self, connection: Connection, now: float) -> int:
         """Count the calls of processes of this machine that have ended as answered; returns how many."""

@@ -204,7 +204,13 @@ def _on_sqlite_connect(engine: Engine, *, read_only: bool) -> None:
 def _on_sqlite_begin(engine: Engine, statement: str) -> None:
     @sa.event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        connection.exec_driver_sql(statement)
+        # Past Core, for which it would be a statement like any other: there is one a transaction.
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        try:
+            driver.execute(statement)
+        except sqlite3.Error as error:
+            raise sa.exc.DBAPIError(statement, None, error) from error
 
 
 def _prepare_file(path: Path) -> None:

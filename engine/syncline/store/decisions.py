@@ -24,11 +24,12 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.database import upsert
+from syncline.store.statement import Statement, among, given_list, param, read_instant
 
 _CHUNK = 500
 
@@ -44,6 +45,25 @@ class Decision:
     made_at: datetime
     link: int | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+
+
+_COLUMNS = "id kind subject link detail who made_at".split()
+
+
+def _of(names: str, listed: str) -> Statement:
+    """Decisions by equal values of the columns that are named, ``listed`` by a list; oldest first."""
+    c = t.decision.c
+
+    def build(dialect: str) -> sa.Select[Any]:
+        equal = [c[name] == param(name) for name in names.split() if name != listed]
+        columns = [c[name] for name in _COLUMNS]
+        return sa.select(*columns).where(*equal, among(c[listed], listed, dialect)).order_by(c.id)
+
+    return Statement(names, build)
+
+
+_DECISIONS = _of("scope kind", "kind")
+_DECISIONS_ON = _of("link", "link")
 
 
 def save_decision(db: Connection, scope: int, decision: Decision) -> None:
@@ -68,19 +88,17 @@ def change_detail(db: Connection, number: int, detail: Mapping[str, Any]) -> Non
 
 def decisions(db: Connection, scope: int, *kinds: str) -> list[Decision]:
     """The decisions of these kinds, oldest first."""
-    c = t.decision.c
-    query = sa.select(t.decision).where(c.scope == scope, c.kind.in_(kinds)).order_by(c.id)
-    return [_decision(row) for row in db.execute(query)]
+    return [_decision(row) for row in _DECISIONS.all(db, scope, given_list(db, kinds))]
 
 
 def decisions_on(db: Connection, links: Sequence[int]) -> dict[int, list[Decision]]:
     """The decisions about these links, by link."""
-    c = t.decision.c
     found: dict[int, list[Decision]] = {}
     for start in range(0, len(links), _CHUNK):
-        query = sa.select(t.decision).where(c.link.in_(links[start : start + _CHUNK])).order_by(c.id)
-        for row in db.execute(query):
-            found.setdefault(row.link, []).append(_decision(row))
+        for row in _DECISIONS_ON.all(db, given_list(db, links[start : start + _CHUNK])):
+            decision = _decision(row)
+            assert decision.link is not None
+            found.setdefault(decision.link, []).append(decision)
     return found
 
 
@@ -91,13 +109,15 @@ def forget_decisions(db: Connection, numbers: Iterable[int]) -> None:
         db.execute(sa.delete(t.decision).where(t.decision.c.id.in_(ids[start : start + _CHUNK])))
 
 
-def _decision(row: Row[Any]) -> Decision:
+def _decision(row: Sequence[Any]) -> Decision:
+    """A row of _COLUMNS."""
+    number, kind, subject, link, detail, who, made_at = row
     return Decision(
-        id=row.id,
-        kind=row.kind,
-        subject=row.subject,
-        link=row.link,
-        detail=exactjson.decode(row.detail),
-        who=row.who,
-        made_at=row.made_at,
+        id=number,
+        kind=kind,
+        subject=subject,
+        link=link,
+        detail=exactjson.decode(detail),
+        who=who,
+        made_at=read_instant(made_at),
     )

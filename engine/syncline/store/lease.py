@@ -19,10 +19,44 @@ from sqlalchemy.engine import Connection
 
 from syncline.errors import SynclineError
 from syncline.store.database import Database, StoreError
-from syncline.store.statement import insert_into
+from syncline.store.statement import Statement, insert_into, param, told
 from syncline.store.tables import lease
 
 TTL_S = 60.0
+
+
+def _now(dialect: str) -> sa.ColumnElement[float]:
+    """Seconds since the epoch by the database's clock, with fractions."""
+    if dialect == "sqlite":
+        # Milliseconds; SQLite older than 3.42 has no other way to them.
+        return told("(julianday('now') - 2440587.5) * 86400.0")
+    return told("CAST(extract(epoch FROM clock_timestamp()) AS FLOAT)")
+
+
+def _taking(dialect: str) -> sa.Insert:
+    until = _now(dialect) + param("ttl")
+    insert = insert_into(lease, dialect).values(
+        key=param("key"), owner=param("owner"), epoch=told("1"), until=until
+    )
+    new = insert.excluded
+    taken: sa.Insert = insert.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"owner": new.owner, "epoch": lease.c.epoch + told("1"), "until": new.until},
+        where=lease.c.until <= _now(dialect),
+    ).returning(lease.c.epoch)
+    return taken
+
+
+def _mine() -> sa.Update:
+    keys = ("key", "epoch", "owner")
+    return sa.update(lease).where(*(lease.c[name] == param(f"k_{name}") for name in keys))
+
+
+_TAKE = Statement("key owner ttl", _taking)
+_RENEW = Statement("ttl k_key k_epoch k_owner", lambda on: _mine().values(until=_now(on) + param("ttl")))
+_RELEASE = Statement("k_key k_epoch k_owner", lambda _: _mine().values(until=told("0.0")))
+#: It changes nothing, but locks the row until the transaction ends.
+_FENCE = Statement("k_key k_epoch k_owner", lambda _: _mine().values(epoch=lease.c.epoch))
 
 
 class LeaseLost(SynclineError):
@@ -71,30 +105,19 @@ class Leases:
 
     def acquire(self, key: str) -> Lease | None:
         """Take a lease that is free or has ended; ``None`` when another holds it."""
-        now = _now(self._database.dialect)
-        insert = insert_into(lease, self._database.dialect).values(
-            key=key, owner=self._owner, epoch=1, until=now + self._ttl_s
-        )
-        take = insert.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"owner": self._owner, "epoch": lease.c.epoch + 1, "until": now + self._ttl_s},
-            where=lease.c.until <= now,
-        ).returning(lease.c.epoch)
         with self._database.write() as connection:
-            epoch = connection.execute(take).scalar()
-        return None if epoch is None else Lease(key=key, owner=self._owner, epoch=epoch)
+            taken = _TAKE.all(connection, key, self._owner, self._ttl_s)
+        return Lease(key=key, owner=self._owner, epoch=taken[0][0]) if taken else None
 
     def renew(self, held: Lease) -> bool:
         """Make it last another full time; ``False`` when it is no longer ours."""
-        until = _now(self._database.dialect) + self._ttl_s
         with self._database.write() as connection:
-            done = connection.execute(_mine(held).values(until=until))
-        return done.rowcount == 1
+            return _RENEW.run(connection, self._ttl_s, held.key, held.epoch, held.owner) == 1
 
     def release(self, held: Lease) -> None:
         """Let others in at once. Harmless when it is no longer ours; the epoch stays remembered."""
         with self._database.write() as connection:
-            connection.execute(_mine(held).values(until=0.0))
+            _RELEASE.run(connection, held.key, held.epoch, held.owner)
 
     def holder(self, key: str) -> Holder | None:
         """Who holds it now."""
@@ -222,14 +245,8 @@ def fence(connection: Connection, held: Lease) -> None:
 
     Raises :class:`LeaseLost`, which undoes the transaction.
     """
-    if connection.execute(_mine(held).values(epoch=held.epoch)).rowcount != 1:
+    if _FENCE.run(connection, held.key, held.epoch, held.owner) != 1:
         raise _lost(held)
-
-
-def _mine(held: Lease) -> sa.Update:
-    return sa.update(lease).where(
-        lease.c.key == held.key, lease.c.epoch == held.epoch, lease.c.owner == held.owner
-    )
 
 
 def _lost(held: Lease) -> LeaseLost:
@@ -238,11 +255,3 @@ def _lost(held: Lease) -> LeaseLost:
         fix="nothing to do: it goes on with the same work; if this happens often, look for what stalls"
         " this machine for so long",
     )
-
-
-def _now(dialect: str) -> sa.ColumnElement[float]:
-    """Seconds since the epoch by the database's clock, with fractions."""
-    if dialect == "sqlite":
-        # Milliseconds; SQLite older than 3.42 has no other way to them.
-        return (sa.func.julianday("now", type_=sa.Float) - 2440587.5) * 86400.0
-    return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()), sa.Float)

@@ -12,20 +12,23 @@ from typing import Any, TypeVar
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Row
+from sqlalchemy.engine import Connection
 
 from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.database import upsert
 from syncline.store.ids import next_id, next_ids
 from syncline.store.statement import (
+    LIMIT,
     Statement,
     among,
     given_list,
     insert,
+    param,
     read_instant,
     replace,
     stored_instant,
+    told,
 )
 
 _CHUNK = 500
@@ -138,14 +141,7 @@ _LINK_VALUES = (
     " right_state left_base right_base open sent left_lock right_lock recheck how pass made_at"
 ).split()
 _LINK_COLUMNS = [*_LINK_VALUES[1:], "id"]
-
-
-#: Core's own LIMIT brings an OFFSET on SQLite, as one more parameter.
-_LIMIT = sa.text("LIMIT :limit").bindparams(sa.bindparam("limit", type_=sa.Integer))
-
-
-def _param(name: str) -> sa.BindParameter[Any]:
-    return sa.bindparam(name)
+_OPERATION_COLUMNS = "id pass side kind link record key body status message made_at sent_at".split()
 
 
 def _find(table: sa.Table, columns: Sequence[str], names: str, *, among_: str = "") -> Statement:
@@ -153,7 +149,7 @@ def _find(table: sa.Table, columns: Sequence[str], names: str, *, among_: str = 
     c = table.c
 
     def build(dialect: str) -> sa.Select[Any]:
-        equal = [c[name] == _param(name) for name in names.split() if name != among_]
+        equal = [c[name] == param(name) for name in names.split() if name != among_]
         listed = [among(c[among_], among_, dialect)] if among_ else []
         return sa.select(*(c[name] for name in columns)).where(*equal, *listed)
 
@@ -165,7 +161,7 @@ def _delete(table: sa.Table, names: str, *, among_: str) -> Statement:
     c = table.c
 
     def build(dialect: str) -> sa.Delete:
-        equal = [c[name] == _param(name) for name in names.split() if name != among_]
+        equal = [c[name] == param(name) for name in names.split() if name != among_]
         return sa.delete(table).where(*equal, among(c[among_], among_, dialect))
 
     return Statement(names, build)
@@ -178,18 +174,16 @@ def _links_where(column: str) -> Statement:
 def _unlinked(dialect: str) -> sa.Select[Any]:
     s, k = t.staged.c, t.link.c
     linked = [
-        sa.exists().where(k.scope == _param(name), own == s.record)
+        sa.exists().where(k.scope == param(name), own == s.record)
         for name, own in (("scope_a", k.left_id), ("scope_b", k.right_id))
     ]
     return (
         sa.select(s.side, s.record, s.seq)
-        .where(sa.or_(s.side == sa.literal_column("1"), ~linked[0]))
-        .where(sa.or_(s.side == sa.literal_column("0"), ~linked[1]))
-        .where(
-            s.scope == _param("scope"), s.status == sa.literal_column("'pending'"), s.seq > _param("after")
-        )
+        .where(sa.or_(s.side == told("1"), ~linked[0]))
+        .where(sa.or_(s.side == told("0"), ~linked[1]))
+        .where(s.scope == param("scope"), s.status == told("'pending'"), s.seq > param("after"))
         .order_by(s.seq)
-        .suffix_with(_LIMIT)
+        .suffix_with(LIMIT)
     )
 
 
@@ -197,9 +191,9 @@ def _pending(dialect: str) -> sa.Select[Any]:
     c = t.staged.c
     return (
         sa.select(*(c[name] for name in _STAGED_COLUMNS))
-        .where(c.scope == _param("scope"), c.status == sa.literal_column("'pending'"))
+        .where(c.scope == param("scope"), c.status == told("'pending'"))
         .order_by(c.seq)
-        .suffix_with(_LIMIT)
+        .suffix_with(LIMIT)
     )
 
 
@@ -207,8 +201,8 @@ def _links_due(dialect: str) -> sa.Select[Any]:
     c = t.link.c
     return (
         sa.select(*(c[name] for name in _LINK_COLUMNS))
-        .where(c.scope == _param("scope"), c.recheck <= _param("today"))
-        .suffix_with(_LIMIT)
+        .where(c.scope == param("scope"), c.recheck <= param("today"))
+        .suffix_with(LIMIT)
     )
 
 
@@ -222,21 +216,78 @@ def _link_twins(dialect: str) -> sa.Insert:
         columns |= {f"{end}_print": row.c["print"], f"{end}_state": row.c.state, f"{end}_base": row.c.own}
         columns |= {f"{end}_lock": row.c.lock}
     chosen = sa.select(*columns.values()).where(
-        left.c.scope == _param("left_scope"),
-        left.c.side == sa.literal_column("0"),
-        left.c.record == _param("left_record"),
-        right.c.scope == _param("right_scope"),
-        right.c.side == sa.literal_column("1"),
-        right.c.record == _param("right_record"),
+        left.c.scope == param("left_scope"),
+        left.c.side == told("0"),
+        left.c.record == param("left_record"),
+        right.c.scope == param("right_scope"),
+        right.c.side == told("1"),
+        right.c.record == param("right_record"),
     )
     return sa.insert(t.link).from_select(list(columns), chosen, include_defaults=False)
+
+
+def _resting_pairs(dialect: str) -> sa.Select[Any]:
+    left, right, k = t.staged.alias("l"), t.staged.alias("r"), t.link.c
+    return (
+        sa.select(left.c.status, sa.func.count())
+        .select_from(t.link)
+        .join(left, sa.and_(left.c.scope == k.scope, left.c.record == k.left_id))
+        .join(right, sa.and_(right.c.scope == k.scope, right.c.record == k.right_id))
+        .where(k.scope == param("scope"), left.c.side == told("0"), right.c.side == told("1"))
+        .where(left.c.status == right.c.status, left.c.status != told("'pending'"))
+        .group_by(left.c.status)
+    )
+
+
+def _wake(dialect: str) -> sa.Update:
+    c = t.staged.c
+    resting = [told(f"'{status}'") for status in ("waiting", "writing", "ambiguous", "ignored")]
+    due = sa.and_(c.status == told("'failed'"), c.due <= param("now"))
+    return (
+        sa.update(t.staged)
+        .where(c.scope == param("k_scope"), sa.or_(c.status.in_(resting), due))
+        .values(status=told("'pending'"))
+    )
+
+
+def _operations(*more: str) -> Statement:
+    c, names = t.operation.c, ("scope", "status", *more)
+
+    def build(dialect: str) -> sa.Select[Any]:
+        columns = [c[name] for name in _OPERATION_COLUMNS]
+        equal = [c[name] == param(name) for name in names]
+        return sa.select(*columns).where(*equal).order_by(c.id).suffix_with(LIMIT)
+
+    return Statement(" ".join([*names, "limit"]), build)
+
+
+def _changing(dialect: str) -> sa.Select[Any]:
+    c, link = t.operation.c, t.link.c
+    return (
+        sa.select(sa.func.count(c.link.distinct()))
+        .join(t.link, link.id == c.link)
+        .where(c.scope == param("scope"), c.status == told("'planned'"), c.kind == told("'update'"))
+        .where(link["pass"] != param("pass"))
+    )
+
+
+def _counts(table: sa.Table, columns: Sequence[str], names: str) -> Statement:
+    """How many rows with equal values of the columns that are named, by other columns."""
+    c = table.c
+
+    def build(dialect: str) -> sa.Select[Any]:
+        by = [c[name] for name in columns]
+        equal = [c[name] == param(name) for name in names.split()]
+        return sa.select(*by, sa.func.count()).where(*equal).group_by(*by)
+
+    return Statement(names, build)
 
 
 def _key_sizes(dialect: str) -> sa.Select[Any]:
     c = t.match_key.c
     return (
         sa.select(c.key, c.side, sa.func.count())
-        .where(c.scope == _param("scope"), c.rule == _param("rule"), among(c.key, "key", dialect))
+        .where(c.scope == param("scope"), c.rule == param("rule"), among(c.key, "key", dialect))
         .group_by(c.key, c.side)
     )
 
@@ -257,8 +308,8 @@ _REST = Statement(
     "status reason attempts due k_scope k_side k_record",
     lambda _: (
         sa.update(t.staged)
-        .where(*(t.staged.c[n] == _param(f"k_{n}") for n in ("scope", "side", "record")))
-        .values({name: _param(name) for name in ("status", "reason", "attempts", "due")})
+        .where(*(t.staged.c[n] == param(f"k_{n}") for n in ("scope", "side", "record")))
+        .values({name: param(name) for name in ("status", "reason", "attempts", "due")})
     ),
 )
 _ASKED = _find(t.question, ["link", "kind", "subject", "detail"], "scope link", among_="link")
@@ -283,11 +334,20 @@ _UPDATE_LINKS = Statement(
     " ".join([*_LINK_VALUES, "link"]),
     lambda _: (
         sa.update(t.link)
-        .where(t.link.c.id == _param("link"))
-        .values({name: _param(name) for name in _LINK_VALUES})
+        .where(t.link.c.id == param("link"))
+        .values({name: param(name) for name in _LINK_VALUES})
     ),
 )
 _LINK_TWINS = Statement("id how pass made_at left_scope left_record right_scope right_record", _link_twins)
+_WAKE = Statement("k_scope now", _wake)
+_RESTING = _counts(t.staged, ["status"], "scope")
+_RESTING_PAIRS = Statement("scope", _resting_pairs)
+_OPERATIONS: dict[tuple[str, ...], Statement] = {
+    names: _operations(*names) for names in ((), ("side",), ("kind",), ("side", "kind"))
+}
+_OPERATION_COUNTS = _counts(t.operation, ["side", "kind"], "scope status")
+_CHANGING = Statement("scope pass", _changing)
+_QUESTION_COUNTS = _counts(t.question, ["kind"], "scope")
 _INSERT_AUDIT = insert(t.audit, [column.name for column in t.audit.c])
 
 
@@ -374,9 +434,7 @@ class Ledger:
         return [_staged(row) for row in _PENDING.all(db, self.scope, limit)]
 
     def has_pending(self, db: Connection) -> bool:
-        c = t.staged.c
-        query = sa.select(c.record).where(c.scope == self.scope, c.status == "pending").limit(1)
-        return db.execute(query).first() is not None
+        return bool(_PENDING.all(db, self.scope, 1))
 
     def rest(
         self,
@@ -403,18 +461,7 @@ class Ledger:
 
     def wake(self, db: Connection, now: datetime) -> None:
         """Make pending what rested until now: waiters, unclear and ignored ones, due failures, cut writes."""
-        c = t.staged.c
-        db.execute(
-            sa.update(t.staged)
-            .where(
-                c.scope == self.scope,
-                sa.or_(
-                    c.status.in_(("waiting", "writing", "ambiguous", "ignored")),
-                    sa.and_(c.status == "failed", c.due <= now),
-                ),
-            )
-            .values(status="pending")
-        )
+        _WAKE.run(db, self.scope, stored_instant(db, now))
 
     def wake_records(self, db: Connection, rows: Iterable[tuple[int, str]]) -> None:
         """Make these rows (side, record) pending, where they rest for a write."""
@@ -443,20 +490,8 @@ class Ledger:
 
     def resting(self, db: Connection) -> dict[str, int]:
         """How many records or linked pairs rest, by status."""
-        c = t.staged.c
-        query = sa.select(c.status, sa.func.count()).where(c.scope == self.scope).group_by(c.status)
-        counts = {row[0]: row[1] for row in db.execute(query)}
-        left, right = t.staged.alias("l"), t.staged.alias("r")
-        pairs = (
-            sa.select(left.c.status, sa.func.count())
-            .select_from(t.link)
-            .join(left, sa.and_(left.c.scope == t.link.c.scope, left.c.record == t.link.c.left_id))
-            .join(right, sa.and_(right.c.scope == t.link.c.scope, right.c.record == t.link.c.right_id))
-            .where(t.link.c.scope == self.scope, left.c.side == 0, right.c.side == 1)
-            .where(left.c.status == right.c.status, left.c.status != "pending")
-            .group_by(left.c.status)
-        )
-        for status, both in db.execute(pairs) if counts else ():
+        counts: dict[str, int] = dict(_RESTING.all(db, self.scope))
+        for status, both in _RESTING_PAIRS.all(db, self.scope) if counts else ():
             counts[status] -= both
         return counts
 
@@ -647,40 +682,27 @@ class Ledger:
         kind: str | None = None,
         limit: int = 1000,
     ) -> list[Operation]:
-        c = t.operation.c
-        query = sa.select(t.operation).where(c.scope == self.scope, c.status == status)
-        if side is not None:
-            query = query.where(c.side == side)
-        if kind is not None:
-            query = query.where(c.kind == kind)
-        return [_operation(row) for row in db.execute(query.order_by(c.id).limit(limit))]
+        asked = {"side": side, "kind": kind}
+        given = {name: value for name, value in asked.items() if value is not None}
+        rows = _OPERATIONS[tuple(given)].all(db, self.scope, status, *given.values(), limit)
+        return [_operation(row) for row in rows]
 
     def count_changing(self, db: Connection, pass_id: int) -> int:
         """How many pairs that were linked before this pass have a planned update."""
-        c = t.operation.c
-        query = (
-            sa.select(sa.func.count(c.link.distinct()))
-            .join(t.link, t.link.c.id == c.link)
-            .where(c.scope == self.scope, c.status == "planned", c.kind == "update")
-            .where(t.link.c["pass"] != pass_id)
-        )
-        return db.scalar(query) or 0
+        ((count,),) = _CHANGING.all(db, self.scope, pass_id)
+        return int(count)
 
     def each_planned_update(self, db: Connection) -> Iterator[Operation]:
         c = t.operation.c
-        query = sa.select(t.operation).where(c.scope == self.scope, c.status == "planned", c.kind == "update")
+        query = sa.select(*(c[name] for name in _OPERATION_COLUMNS)).where(
+            c.scope == self.scope, c.status == "planned", c.kind == "update"
+        )
         for row in db.execute(query.execution_options(yield_per=_CHUNK)):
             yield _operation(row)
 
     def count_operations(self, db: Connection, status: str) -> dict[tuple[int, str], int]:
         """How many operations, by (side, kind)."""
-        c = t.operation.c
-        query = (
-            sa.select(c.side, c.kind, sa.func.count())
-            .where(c.scope == self.scope, c.status == status)
-            .group_by(c.side, c.kind)
-        )
-        return {(row[0], row[1]): row[2] for row in db.execute(query)}
+        return {(side, kind): count for side, kind, count in _OPERATION_COUNTS.all(db, self.scope, status)}
 
     def mark_sent(self, db: Connection, ids: Sequence[int], now: datetime) -> None:
         for chunk in chunks(list(ids)):
@@ -794,9 +816,7 @@ class Ledger:
         return {subject: exactjson.decode(detail) for subject, detail in rows}
 
     def count_questions(self, db: Connection) -> dict[str, int]:
-        c = t.question.c
-        query = sa.select(c.kind, sa.func.count()).where(c.scope == self.scope).group_by(c.kind)
-        return {row[0]: row[1] for row in db.execute(query)}
+        return dict(_QUESTION_COUNTS.all(db, self.scope))
 
     # --- rows ------------------------------------------------------------------------------------
 
@@ -887,20 +907,21 @@ def _link(row: Sequence[Any]) -> Link:
     )
 
 
-def _operation(row: Row[Any]) -> Operation:
+def _operation(row: Sequence[Any]) -> Operation:
+    """A row of _OPERATION_COLUMNS."""
     return Operation(
-        id=row.id,
-        pass_id=row._mapping["pass"],
-        side=row.side,
-        kind=row.kind,
-        link=row.link,
-        record=row.record,
-        key=row.key,
-        body=exactjson.decode(row.body),
-        status=row.status,
-        message=row.message,
-        made_at=row.made_at,
-        sent_at=row.sent_at,
+        id=row[0],
+        pass_id=row[1],
+        side=row[2],
+        kind=row[3],
+        link=row[4],
+        record=row[5],
+        key=row[6],
+        body=exactjson.decode(row[7]),
+        status=row[8],
+        message=row[9],
+        made_at=read_instant(row[10]),
+        sent_at=None if row[11] is None else read_instant(row[11]),
     )
 
 

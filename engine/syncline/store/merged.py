@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syncline.store import tables as t
+from syncline.store.statement import LIMIT, Statement, param, told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,22 +22,29 @@ class Gone:
     seq: int
 
 
+def _newly_gone(_: str) -> sa.Select[Any]:
+    s, k = t.staged.c, t.link.c
+    ends = [
+        sa.and_(s.side == told(str(side)), own == s.record, state.in_([told("'live'"), told("'out'")]))
+        for side, own, state in ((0, k.left_id, k.left_state), (1, k.right_id, k.right_state))
+    ]
+    return (
+        sa.select(s.side, s.record, s.merged_into, s.seq)
+        .where(s.scope == param("scope"), s.status == told("'pending'"), s.seq > param("after"))
+        .where(s.state.in_([told("'archived'"), told("'deleted'")]))
+        .where(sa.exists().where(k.scope == param("of"), sa.or_(*ends)))
+        .order_by(s.seq)
+        .suffix_with(LIMIT)
+    )
+
+
+_NEWLY_GONE = Statement("scope after of limit", _newly_gone)
+
+
 def newly_gone(db: Connection, scope: int, after: int, limit: int) -> list[Gone]:
     """Pending rows of linked records that are gone, or were merged, though their links have them as live; in
     the order of ``seq``, from beyond ``after``."""
-    s, k = t.staged.c, t.link.c
-    live = sa.or_(
-        sa.and_(s.side == 0, k.left_id == s.record, k.left_state.in_(("live", "out"))),
-        sa.and_(s.side == 1, k.right_id == s.record, k.right_state.in_(("live", "out"))),
-    )
-    query = (
-        sa.select(s.side, s.record, s.merged_into, s.seq)
-        .where(s.scope == scope, s.status == "pending", s.seq > after)
-        .where(s.state.in_(("archived", "deleted")))
-        .where(sa.exists().where(k.scope == scope, live))
-        .order_by(s.seq)
-        .limit(limit)
-    )
     return [
-        Gone(side=r.side, record=r.record, merged_into=r.merged_into, seq=r.seq) for r in db.execute(query)
+        Gone(side=side, record=record, merged_into=merged_into, seq=seq)
+        for side, record, merged_into, seq in _NEWLY_GONE.all(db, scope, after, scope, limit)
     ]

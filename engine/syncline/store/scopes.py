@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.ids import next_id
+from syncline.store.statement import LIMIT, Statement, param
 
 _BATCH = 1000
 
@@ -29,6 +30,18 @@ class ScopeKey:
     right_module: str
 
 
+_SCOPE = Statement(
+    " ".join(ScopeKey.__slots__),
+    lambda _: sa.select(t.scope.c.id, t.scope.c.digest).where(
+        *(t.scope.c[name] == param(name) for name in ScopeKey.__slots__)
+    ),
+)
+_DIGEST = Statement("id", lambda _: sa.select(t.scope.c.digest).where(t.scope.c.id == param("id")))
+_ANY_LINK = Statement(
+    "scope limit", lambda _: sa.select(t.link.c.id).where(t.link.c.scope == param("scope")).suffix_with(LIMIT)
+)
+
+
 def open_scope(db: Connection, key: ScopeKey, digest: str, fields: Mapping[str, str]) -> int:
     """The id of a scope, made on first sight.
 
@@ -37,14 +50,14 @@ def open_scope(db: Connection, key: ScopeKey, digest: str, fields: Mapping[str, 
     links stay. A map that now means another value is one that the ends have never agreed on.
     """
     told: dict[str, Any] = {"module": digest, "fields": dict(fields), "approved": {}}
-    row = db.execute(sa.select(t.scope.c.id, t.scope.c.digest).where(*_same(key))).first()
-    if row is None:
+    rows = _SCOPE.all(db, *(getattr(key, name) for name in ScopeKey.__slots__))
+    if not rows:
         made = next_id()
         values = {name: getattr(key, name) for name in ScopeKey.__slots__}
         db.execute(sa.insert(t.scope).values(id=made, digest=exactjson.encode(told), **values))
         return made
-    scope = int(row.id)
-    before = exactjson.decode(row.digest)
+    scope = int(rows[0][0])
+    before = exactjson.decode(rows[0][1])
     if before["module"] == digest:
         return scope
     told["approved"] = before["approved"]
@@ -65,7 +78,7 @@ def unapproved_maps(db: Connection, scope: int, maps: Mapping[str, str]) -> froz
     one that the spec drops must be approved again when it comes back.
     """
     told = _digest(db, scope)
-    if db.execute(sa.select(t.link.c.id).where(t.link.c.scope == scope).limit(1)).first() is None:
+    if not _ANY_LINK.all(db, scope, 1):
         kept = dict(maps)
     else:
         kept = {name: digest for name, digest in told["approved"].items() if name in maps}
@@ -81,9 +94,8 @@ def approve_maps(db: Connection, scope: int, maps: Mapping[str, str]) -> None:
 
 
 def _digest(db: Connection, scope: int) -> dict[str, Any]:
-    told: dict[str, Any] = exactjson.decode(
-        db.execute(sa.select(t.scope.c.digest).where(t.scope.c.id == scope)).scalar_one()
-    )
+    ((text,),) = _DIGEST.all(db, scope)
+    told: dict[str, Any] = exactjson.decode(text)
     return told
 
 
@@ -142,7 +154,3 @@ def last_passes(db: Connection, spec: str, limit: int) -> list[dict[str, Any]]:
     """The newest passes of a spec, newest first: id, verb, who, started, ended, status, reason, totals."""
     query = sa.select(t.run).where(t.run.c.spec == spec).order_by(t.run.c.id.desc()).limit(limit)
     return [{**row._mapping, "totals": exactjson.decode(row.totals)} for row in db.execute(query)]
-
-
-def _same(key: ScopeKey) -> list[sa.ColumnElement[bool]]:
-    return [t.scope.c[name] == getattr(key, name) for name in ScopeKey.__slots__]

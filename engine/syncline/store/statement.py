@@ -18,6 +18,8 @@ from sqlalchemy.engine import Connection, Dialect
 from syncline import exactjson
 
 Build = Callable[[str], sa.ClauseElement]
+#: Core's own LIMIT brings an OFFSET on SQLite, as one more parameter.
+LIMIT = sa.text("LIMIT :limit").bindparams(sa.bindparam("limit", type_=sa.Integer))
 
 
 @cache
@@ -43,7 +45,8 @@ def insert_into(table: sa.Table, dialect: str) -> Any:
 
 class Statement:
     """One statement. ``build``: makes it for a dialect's name; ``names``: its parameters, in the order in
-    which values are given. A list of values is one parameter: see :func:`among`."""
+    which values are given. A list of values is one parameter: see :func:`among`. A parameter with the name
+    of a column is that column's new value where rows are changed."""
 
     def __init__(self, names: str, build: Build) -> None:
         self._names = names.split()
@@ -54,6 +57,10 @@ class Statement:
         """Execute it for each row of values."""
         if rows:
             db.exec_driver_sql(self._text(db.dialect.name), list(rows))
+
+    def run(self, db: Connection, *values: Any) -> int:
+        """Execute it once; how many rows it changed."""
+        return db.exec_driver_sql(self._text(db.dialect.name), values).rowcount
 
     def all(self, db: Connection, *values: Any) -> Sequence[Any]:
         """Its rows, as plain tuples of what the driver gives."""
@@ -78,6 +85,16 @@ class Statement:
                 raise AssertionError(f"the parameters are {order}, not {self._names}")
             self._texts[dialect] = str(compiled)
         return self._texts[dialect]
+
+
+def param(name: str) -> sa.BindParameter[Any]:
+    """A parameter."""
+    return sa.bindparam(name)
+
+
+def told(text: str) -> sa.ColumnElement[Any]:
+    """What never varies, as SQL has it: Core would make a parameter of it."""
+    return sa.literal_column(text)
 
 
 def insert(table: sa.Table, columns: Sequence[str]) -> Statement:
