@@ -187,6 +187,18 @@ class HttpHistories(RuleBasedStateMachine):
     def all_rows(self, module: str, side: int) -> list[Row]:
         return [row for rows in self.rows(module, side).values() for row in rows]
 
+    def invoiceable(self, side: int) -> list[Row]:
+        """The customers of an end, without those that have ended at the other: no invoice can follow them."""
+        kept, other = self.modules[self.customers], 1 - side
+        ended = {
+            str(row.get(kept.tag[other])).casefold()
+            for row in self.stage.systems[self.systems[other]].records(kept.remote[other])
+            if self.is_gone(self.customers, other, row)
+        }
+        return [
+            row for tag, rows in self.rows(self.customers, side).items() if tag not in ended for row in rows
+        ]
+
     def act(self, side: int, action: str, module: str, row: Row | None, **values: Any) -> Row:
         """What a person does in the screens of an end, a moment later than the last thing."""
         kept = self.modules[module]

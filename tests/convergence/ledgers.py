@@ -242,13 +242,16 @@ class WatchedRemote(MemoryRemote):
             self.rows[module][record]["number"] = f"N{record}"
         sent = {name: self._told(name, value) for name, value in values.items()}
         row = {name: self._told(name, self.rows[module][record][name]) for name in values}
-        if new:
+        try:
+            if not new:
+                self.oracle.engine_edited(self.side, record, sent, row)
+                return
             self.oracle.engine_made(self.side, module, record, sent, row)
-            thing = self.oracle.things[sent["tag"]]
-            if self.side == B and module == "people":
-                self.oracle.person_edited(B, thing, {"number": f"N{record}"})
-        else:
-            self.oracle.engine_edited(self.side, record, sent, row)
+        except AssertionError as error:
+            self.oracle.complaints.append(str(error))  # the engine goes on after what a remote raises
+            raise
+        if self.side == B and module == "people":
+            self.oracle.person_edited(B, self.oracle.things[sent["tag"]], {"number": f"N{record}"})
 
     def _told(self, name: str, value: Any) -> Any:
         """A value as the oracle knows it: a reference by the tag of what it refers to."""
@@ -385,7 +388,9 @@ class Ledgers(Pair):
     def _living(self, run: Callable[[], PassResult], kill_after: int | None) -> PassResult | None:
         self.life.left, self.life.dead = kill_after, False
         try:
-            return run()
+            result = run()
+            self.oracle.complaints += [why for why in result.problems.values() if "fault of Syncline" in why]
+            return result
         except Killed:
             for thing in self.oracle.things.values():
                 thing.troubled = True

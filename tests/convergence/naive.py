@@ -113,6 +113,8 @@ class Thing:
     cells: tuple[dict[str, Cell], dict[str, Cell]] = field(default_factory=lambda: ({}, {}))
     #: whether a pass may know less of it than we do: an answer was lost, or a process died
     troubled: bool = False
+    #: (field, mark): the values that people typed at both ends; each may win against what became of the other
+    alike: set[tuple[str, Any]] = field(default_factory=set)
 
     def cell(self, side: int, name: str) -> Cell:
         return self.cells[side].setdefault(name, Cell())
@@ -134,6 +136,8 @@ class Oracle:
         self.rules = rules
         self.things: dict[str, Thing] = {}
         self.losses: list[Loss] = []
+        #: what was wrong with writes
+        self.complaints: list[str] = []
         #: the records (tag, side) that the engine has written since this was emptied
         self.written: set[tuple[str, int]] = set()
 
@@ -186,7 +190,9 @@ class Oracle:
             past, old = found[-1], mark(cell.value)
             if old not in past and old is not None:
                 assert rule.may_lose(side), f"the rule names the other winner: {where}"
-                older = mark(value) is not None and mark(value) in cell.past
+                # The value of an enforced map comes back by intent; what people typed at both ends may win.
+                own = rule.enforce or mark(value) is None or (name, mark(value)) in thing.alike
+                older = not own and mark(value) in cell.past
                 assert thing.troubled or not older, f"an older value came back: {where}"
                 self.losses.append(Loss(thing.tag, name, old))
                 past |= cell.past

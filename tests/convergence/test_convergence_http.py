@@ -98,7 +98,7 @@ class CrmAndBooks(HttpHistories):
 
     @rule(place=PLACES, lines=st.integers(1, 3))
     def invoice(self, place: int, lines: int) -> None:
-        if contacts := self.all_rows("accounts", 1):
+        if contacts := self.invoiceable(1):
             tag, due = f"tag{self.token()}", self.value("due_date")
             contact = contacts[place % len(contacts)]["ContactID"]
             self.act(1, "create", "invoices", None, **xero_invoice(tag, contact, due, lines))
@@ -106,9 +106,14 @@ class CrmAndBooks(HttpHistories):
 
     @rule(place=PLACES)
     def delete_an_account(self, place: int) -> None:
-        rows = self.all_rows("accounts", 0)
-        invoiced = {str((row["Account_Name"] or {}).get("id")) for row in self.stage.crm.records("Invoices")}
-        if free := [row for row in rows if row["id"] not in invoiced]:
+        billed = {row["Contact"]["ContactID"] for row in self.stage.books.records("Invoices")}
+        named = {
+            row["Name"].casefold()
+            for row in self.stage.books.records("Contacts")
+            if row["ContactID"] in billed
+        }
+        free = [rows[0] for tag, rows in sorted(self.rows("accounts", 0).items()) if tag not in named]
+        if free:
             self.act(0, "delete", "accounts", free[place % len(free)])
 
 

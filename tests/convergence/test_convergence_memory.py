@@ -107,6 +107,8 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def one_step_more(self) -> None:
         self.count["steps"] += 1
+        if hasattr(self, "world"):
+            assert not self.oracle.complaints
 
     def teardown(self) -> None:
         try:
@@ -186,9 +188,10 @@ class Histories(RuleBasedStateMachine):
     @rule(place=PLACES, name=FIELDS)
     def change_alike_at_both_ends(self, place: int, name: str) -> None:
         if both := self.in_both():
-            value = self.value(name, "{}A")
+            thing, value = both[place % len(both)], self.value(name, "{}A")
             for side in (A, B):
-                self.edit(both[place % len(both)], side, **{name: value})
+                self.edit(thing, side, **{name: value})
+                thing.alike.add((name, mark(thing.cell(side, name).value)))
 
     @rule(place=PLACES, side=SIDES, name=FIELDS)
     def clear(self, place: int, side: int, name: str) -> None:
@@ -454,6 +457,7 @@ class Histories(RuleBasedStateMachine):
                 assert self.world.run() is not None
             if not self.answer():
                 break
+        assert not self.oracle.complaints
         self.check()
         self.certain = True
         self.know()

@@ -285,7 +285,7 @@ class CrmAndBilling(HttpHistories):
     @rule(side=ENDS, place=PLACES, lines=st.integers(1, 3))
     def invoice(self, side: int, place: int, lines: int) -> None:
         """A draft in either system, of one item."""
-        customers, items = self.all_rows("accounts", side), self.all_rows("products", side)
+        customers, items = self.invoiceable(side), self.all_rows("products", side)
         if not customers or not items:
             return
         tag, due = f"tag{self.token()}", self.value("due_date")
