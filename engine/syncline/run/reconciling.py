@@ -72,6 +72,8 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
         scope.fence(db)
         apply_kept(scope, db)
         apply_matches(scope, db)
+        if not scope.ledger.has_pending(db):
+            return again
     again |= follow_merges(scope, transaction)
     for rule in range(len(scope.module.match)):
         after: int | None = 0
