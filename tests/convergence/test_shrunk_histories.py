@@ -285,3 +285,29 @@ def test_a_record_cannot_be_pushed_to_where_nobody_has_looked(tmp_path: Path, st
     with pytest.raises(SynclineError, match="a has not been read yet"):
         push(pair, Side.RIGHT, right)
     assert len(pair.a.rows["people"]) == 1
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
+def test_an_edit_made_before_a_lost_create_was_found_is_carried_over(
+    tmp_path: Path, state: Database, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    """What stands in the record that is found is not what our write made of it."""
+    pair = Pair(tmp_path, state, b={"returns_stored": stored})
+    left = pair.a.person("people", name="Acme", phone="1")
+    original, early = MemorySession.settle, iter([True])
+
+    def after_an_edit(session: MemorySession, *args: Any) -> Any:
+        if next(early, False):
+            (made,) = pair.b.rows["people"]
+            pair.b.person("people", made, phone="2")
+        return original(session, *args)
+
+    monkeypatch.setattr(MemorySession, "settle", after_an_edit)
+    pair.b.lose = lambda write: write.kind is WriteKind.CREATE
+    pair.run()
+    pair.b.lose = lambda write: False
+    pair.run()
+    assert [row["phone"] for row in pair.b.rows["people"].values()] == ["2"]
+    assert pair.a.rows["people"][left]["phone"] == "2"
+    assert lost(pair) == []
+    assert_quiet(pair)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -63,13 +64,33 @@ def _recover_creates(scope: Scope, side: Side, operations: Sequence[Operation]) 
         under_way = _may_still_come(scope, operation, asked_at)
         sent.append(SentWrite(write=write, sent_at=operation.sent_at, under_way=under_way))
     outcomes = end.session.settle(end.remote.name, sent)
-    found = [(op, oc) for op, oc in zip(operations, outcomes, strict=True) if oc is not None]
+    found = [
+        (op, _as_stored(scope, side, op, oc, links))
+        for op, oc in zip(operations, outcomes, strict=True)
+        if oc is not None
+    ]
     absent = [op for op, oc in zip(operations, outcomes, strict=True) if oc is None]
     settle(scope, side, found)
     over = _no_longer_under_way(scope, side, absent, links, asked_at)
     with scope.database.write() as db:
         scope.fence(db)
         _take_back_lost(scope, db, over, "its answer was lost, and the remote does not have it")
+
+
+def _as_stored(
+    scope: Scope, side: Side, operation: Operation, outcome: Outcome, links: dict[int, Link]
+) -> Outcome:
+    """What is known of a create that was found. The record is told as it is now: unless that is as it was
+    sent, somebody may have edited it since, so neither its values nor its version are taken for those that
+    our write made, and the next read shows what differs as an edit."""
+    if outcome.kind is not OutcomeKind.DONE:
+        return outcome
+    if outcome.record is not None:
+        own = scope.maps.project(side, outcome.record, scope.today(side)).own
+        sent, entries = values_of(scope, side, operation, links), scope.maps.by_name
+        if all(same(entries[name], own.get(name), value) for name, value in sent.items()):
+            return outcome
+    return dataclasses.replace(outcome, record=None, version=None)
 
 
 def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) -> None:
