@@ -179,6 +179,12 @@ class Habits:
     page_size: int = 2
     batch: int = 2
 
+    @property
+    def murky(self) -> bool:
+        """Whether the remote makes something else of values, and does not say so."""
+        rewrites = self.trims or self.capitals or self.cuts is not None or self.places is not None
+        return rewrites and not self.returns_stored
+
     def stored(self, value: Any) -> Any:
         """What the remote makes of a value."""
         if isinstance(value, str):
@@ -344,7 +350,10 @@ class Ledgers(Pair):
 
     def __init__(self, folder: Path, database: Database, variant: Variant) -> None:
         self.tmp_path, self.variant = folder, variant
-        self.life, self.oracle = Life(), Oracle(RULES)
+        self.life = Life()
+        self.oracle = Oracle(
+            RULES, [side for side, habits in enumerate((variant.a, variant.b)) if habits.murky]
+        )
         self.database: Any = Mortal(database, self.life)
         self.state = database
         self.remotes = [

@@ -14,7 +14,7 @@ value *descends* from what its author saw when it was typed. Then:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -132,8 +132,11 @@ class Loss:
 class Oracle:
     """Judges every write of the engine at the moment when the remote carries it out."""
 
-    def __init__(self, rules: Mapping[str, Mapping[str, Rule]]) -> None:
+    def __init__(self, rules: Mapping[str, Mapping[str, Rule]], murky: Collection[int]) -> None:
+        """``murky``: the ends whose remote makes something else of values without saying so. There nobody can
+        tell that from an edit once the record is edited otherwise before it is read."""
         self.rules = rules
+        self.murky = murky
         self.things: dict[str, Thing] = {}
         self.losses: list[Loss] = []
         #: what was wrong with writes
@@ -192,7 +195,7 @@ class Oracle:
                 assert rule.may_lose(side), f"the rule names the other winner: {where}"
                 # The value of an enforced map comes back by intent; what people typed at both ends may win.
                 own = rule.enforce or mark(value) is None or (name, mark(value)) in thing.alike
-                older = not own and mark(value) in cell.past
+                older = not own and 1 - side not in self.murky and mark(value) in cell.past
                 assert thing.troubled or not older, f"an older value came back: {where}"
                 self.losses.append(Loss(thing.tag, name, old))
                 past |= cell.past

@@ -66,6 +66,8 @@ class Child:
         """Its exit code, ``None`` while it runs or stands still."""
         if self.code is None:
             self.code = self.zygote.ask({"do": "wait", "pid": self.pid})["code"]
+            if self.code is not None:
+                assert "fault of Syncline" not in self.said, self.said
         return self.code
 
     def wait(self, timeout_s: float = 60.0) -> int:
@@ -148,6 +150,8 @@ def serve() -> None:
             pid = os.fork()
             if pid == 0:
                 _become(asked["order"])
+            ended.pop(pid, None)  # numbers of processes are given again
+            stops.discard(pid)
             _answer({"pid": pid})
             continue
         pid = asked["pid"]
