@@ -344,21 +344,25 @@ class Histories(RuleBasedStateMachine):
                 return
             if found := self.things(live_at=side):
                 thing = found[place % len(found)]
-                if not self.unguarded(thing, side, name, at, then, writes):
+                if not self.unguarded(thing, side, name, at, (called, then), writes):
                     self.edit(thing, side, **{name: self.value(name, style)})
 
         self.certain = False
         self.hooked(at, meanwhile, self.world.run)
 
     def unguarded(
-        self, thing: Thing, side: int, name: str, at: int, then: str, writes: Sequence[Write]
+        self, thing: Thing, side: int, name: str, at: int, moment: tuple[str, str], writes: Sequence[Write]
     ) -> bool:
         """Whether this edit falls between the last look and the write of the same value, where a remote
         without conditional writes protects nobody; or into a delete."""
-        if then != "before" or at != side:
+        conditional = self.world.remotes[side].habits.conditional
+        if at != side:
+            return False
+        if moment == ("read_ids", "after"):
+            return not conditional  # it may have been the last look
+        if moment[1] != "before":
             return False
         mine = [write for write in writes if write.id == thing.ids[side]]
-        conditional = self.world.remotes[side].habits.conditional
         return any(w.kind is not WriteKind.UPDATE or (name in w.values and not conditional) for w in mine)
 
     def hooked(self, side: int, hook: Callable[..., None], run: Callable[[], Any]) -> None:

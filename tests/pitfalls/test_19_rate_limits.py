@@ -53,10 +53,10 @@ def test_sixty_a_minute_and_five_at_once(
     tally: Tally,
 ) -> None:
     """More calls than minutes allow: none refused but a few, no error told, and nobody left out."""
-    stage = stages(limits=True)
+    stage = stages(limits=True, patient=False)
     stage.books.sandbox.switches["day_limit"] = 100_000
     told = answers(stage)
-    records = effort(70, 10_000)
+    records = effort(70, 5_000)
     companies(stage, records)
     begun = stage.now()
     outcome = stage.sync()
