@@ -490,6 +490,7 @@ class Session(ABC):
     def settle(self, module: str, sent: Sequence[SentWrite]) -> Sequence[Outcome | None]:
         """What became of creates whose answer was lost: DONE with the id, or ``None`` when the remote
         certainly does not have it. Looks only where a write is visible at once (never a lagging index).
+        A record that is told with it is as it is now: somebody may have edited it since.
 
         Where a create takes several calls, what was broken off between them is finished here; while it is
         under way that might be done twice, and the outcome is UNKNOWN with the id until then."""
