@@ -14,7 +14,7 @@ from syncline.connect.budget import DAY_S, FLIGHT_S, MINUTE_S, Ticket, Use
 from syncline.connect.contract import Limits
 from syncline.store.database import Database, StoreError
 from syncline.store.lease import died_here, this_process
-from syncline.store.statement import Statement, param, told
+from syncline.store.statement import Statement, param, sql
 from syncline.store.tables import call
 
 #: How long the day's sum is carried on by our own calls alone before the others' are summed up again.
@@ -50,7 +50,7 @@ _NTH = Statement(
         # What lies ahead is of a clock that has been put back since.
         .where(call.c.account == param("of"), call.c.at > param("since"), call.c.at <= param("now"))
         .order_by(call.c.at.desc())
-        .limit(told("1"))
+        .limit(sql("1"))
         .offset(param("skip"))
     ),
 )

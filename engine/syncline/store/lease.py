@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 
 from syncline.errors import SynclineError
 from syncline.store.database import Database, StoreError
-from syncline.store.statement import Statement, insert_into, param, told
+from syncline.store.statement import Statement, insert_into, param, sql
 from syncline.store.tables import lease
 
 TTL_S = 60.0
@@ -29,19 +29,19 @@ def _now(dialect: str) -> sa.ColumnElement[float]:
     """Seconds since the epoch by the database's clock, with fractions."""
     if dialect == "sqlite":
         # Milliseconds; SQLite older than 3.42 has no other way to them.
-        return told("(julianday('now') - 2440587.5) * 86400.0")
-    return told("CAST(extract(epoch FROM clock_timestamp()) AS FLOAT)")
+        return sql("(julianday('now') - 2440587.5) * 86400.0")
+    return sql("CAST(extract(epoch FROM clock_timestamp()) AS FLOAT)")
 
 
 def _taking(dialect: str) -> sa.Insert:
     until = _now(dialect) + param("ttl")
     insert = insert_into(lease, dialect).values(
-        key=param("key"), owner=param("owner"), epoch=told("1"), until=until
+        key=param("key"), owner=param("owner"), epoch=sql("1"), until=until
     )
     new = insert.excluded
     taken: sa.Insert = insert.on_conflict_do_update(
         index_elements=["key"],
-        set_={"owner": new.owner, "epoch": lease.c.epoch + told("1"), "until": new.until},
+        set_={"owner": new.owner, "epoch": lease.c.epoch + sql("1"), "until": new.until},
         where=lease.c.until <= _now(dialect),
     ).returning(lease.c.epoch)
     return taken
@@ -54,7 +54,7 @@ def _mine() -> sa.Update:
 
 _TAKE = Statement("key owner ttl", _taking)
 _RENEW = Statement("ttl k_key k_epoch k_owner", lambda on: _mine().values(until=_now(on) + param("ttl")))
-_RELEASE = Statement("k_key k_epoch k_owner", lambda _: _mine().values(until=told("0.0")))
+_RELEASE = Statement("k_key k_epoch k_owner", lambda _: _mine().values(until=sql("0.0")))
 #: It changes nothing, but locks the row until the transaction ends.
 _FENCE = Statement("k_key k_epoch k_owner", lambda _: _mine().values(epoch=lease.c.epoch))
 

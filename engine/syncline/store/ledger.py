@@ -27,8 +27,8 @@ from syncline.store.statement import (
     param,
     read_instant,
     replace,
+    sql,
     stored_instant,
-    told,
 )
 
 _CHUNK = 500
@@ -179,9 +179,9 @@ def _unlinked(dialect: str) -> sa.Select[Any]:
     ]
     return (
         sa.select(s.side, s.record, s.seq)
-        .where(sa.or_(s.side == told("1"), ~linked[0]))
-        .where(sa.or_(s.side == told("0"), ~linked[1]))
-        .where(s.scope == param("scope"), s.status == told("'pending'"), s.seq > param("after"))
+        .where(sa.or_(s.side == sql("1"), ~linked[0]))
+        .where(sa.or_(s.side == sql("0"), ~linked[1]))
+        .where(s.scope == param("scope"), s.status == sql("'pending'"), s.seq > param("after"))
         .order_by(s.seq)
         .suffix_with(LIMIT)
     )
@@ -191,7 +191,7 @@ def _pending(dialect: str) -> sa.Select[Any]:
     c = t.staged.c
     return (
         sa.select(*(c[name] for name in _STAGED_COLUMNS))
-        .where(c.scope == param("scope"), c.status == told("'pending'"))
+        .where(c.scope == param("scope"), c.status == sql("'pending'"))
         .order_by(c.seq)
         .suffix_with(LIMIT)
     )
@@ -217,10 +217,10 @@ def _link_twins(dialect: str) -> sa.Insert:
         columns |= {f"{end}_lock": row.c.lock}
     chosen = sa.select(*columns.values()).where(
         left.c.scope == param("left_scope"),
-        left.c.side == told("0"),
+        left.c.side == sql("0"),
         left.c.record == param("left_record"),
         right.c.scope == param("right_scope"),
-        right.c.side == told("1"),
+        right.c.side == sql("1"),
         right.c.record == param("right_record"),
     )
     return sa.insert(t.link).from_select(list(columns), chosen, include_defaults=False)
@@ -233,20 +233,20 @@ def _resting_pairs(dialect: str) -> sa.Select[Any]:
         .select_from(t.link)
         .join(left, sa.and_(left.c.scope == k.scope, left.c.record == k.left_id))
         .join(right, sa.and_(right.c.scope == k.scope, right.c.record == k.right_id))
-        .where(k.scope == param("scope"), left.c.side == told("0"), right.c.side == told("1"))
-        .where(left.c.status == right.c.status, left.c.status != told("'pending'"))
+        .where(k.scope == param("scope"), left.c.side == sql("0"), right.c.side == sql("1"))
+        .where(left.c.status == right.c.status, left.c.status != sql("'pending'"))
         .group_by(left.c.status)
     )
 
 
 def _wake(dialect: str) -> sa.Update:
     c = t.staged.c
-    resting = [told(f"'{status}'") for status in ("waiting", "writing", "ambiguous", "ignored")]
-    due = sa.and_(c.status == told("'failed'"), c.due <= param("now"))
+    resting = [sql(f"'{status}'") for status in ("waiting", "writing", "ambiguous", "ignored")]
+    due = sa.and_(c.status == sql("'failed'"), c.due <= param("now"))
     return (
         sa.update(t.staged)
         .where(c.scope == param("k_scope"), sa.or_(c.status.in_(resting), due))
-        .values(status=told("'pending'"))
+        .values(status=sql("'pending'"))
     )
 
 
@@ -266,7 +266,7 @@ def _changing(dialect: str) -> sa.Select[Any]:
     return (
         sa.select(sa.func.count(c.link.distinct()))
         .join(t.link, link.id == c.link)
-        .where(c.scope == param("scope"), c.status == told("'planned'"), c.kind == told("'update'"))
+        .where(c.scope == param("scope"), c.status == sql("'planned'"), c.kind == sql("'update'"))
         .where(link["pass"] != param("pass"))
     )
 

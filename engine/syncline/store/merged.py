@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from syncline.store import tables as t
-from syncline.store.statement import LIMIT, Statement, param, told
+from syncline.store.statement import LIMIT, Statement, param, sql
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,13 +25,13 @@ class Gone:
 def _newly_gone(_: str) -> sa.Select[Any]:
     s, k = t.staged.c, t.link.c
     ends = [
-        sa.and_(s.side == told(str(side)), own == s.record, state.in_([told("'live'"), told("'out'")]))
+        sa.and_(s.side == sql(str(side)), own == s.record, state.in_([sql("'live'"), sql("'out'")]))
         for side, own, state in ((0, k.left_id, k.left_state), (1, k.right_id, k.right_state))
     ]
     return (
         sa.select(s.side, s.record, s.merged_into, s.seq)
-        .where(s.scope == param("scope"), s.status == told("'pending'"), s.seq > param("after"))
-        .where(s.state.in_([told("'archived'"), told("'deleted'")]))
+        .where(s.scope == param("scope"), s.status == sql("'pending'"), s.seq > param("after"))
+        .where(s.state.in_([sql("'archived'"), sql("'deleted'")]))
         .where(sa.exists().where(k.scope == param("of"), sa.or_(*ends)))
         .order_by(s.seq)
         .suffix_with(LIMIT)

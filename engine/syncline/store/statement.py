@@ -92,8 +92,8 @@ def param(name: str) -> sa.BindParameter[Any]:
     return sa.bindparam(name)
 
 
-def told(text: str) -> sa.ColumnElement[Any]:
-    """What never varies, as SQL has it: Core would make a parameter of it."""
+def sql(text: str) -> sa.ColumnElement[Any]:
+    """A piece of SQL as it stands, for what never varies: Core would make a parameter of a value."""
     return sa.literal_column(text)
 
 
