@@ -1,4 +1,4 @@
-"""SQL whose text is made once, for the few statements that every record takes.
+"""SQL whose text is made once, for the statements that every record or every pass takes.
 
 Core makes the text, for either database, and is then out of the way: per execution it would look up the text,
 per row make a dictionary of parameters, which costs several times what the database does with them. Values go
