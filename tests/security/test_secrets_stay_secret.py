@@ -270,6 +270,7 @@ def test_a_traceback_is_printed_without_secrets(watch: Watch, tally: Tally) -> N
             raise RuntimeError(f"could not send {token}\x1b[2J") from error
 
     tally("hostile inputs")
+    watch.stage.faultless = False
     with mock.patch("syncline.run.sync.run_pass", fail):
         done = watch.run("sync")
     assert done.code == 1
@@ -287,6 +288,7 @@ def test_an_error_in_a_thread_of_a_pass_is_told_without_secrets(watch: Watch, ta
         raise ValueError(f"unreadable: {token}")
 
     tally("hostile inputs")
+    watch.stage.faultless = False
     with mock.patch("syncline.run.passes.read_end", fail):
         done = watch.run("sync")
     assert done.code == 1
