@@ -212,8 +212,9 @@ class Histories(RuleBasedStateMachine):
     def end(self, place: int, side: int, state: State) -> None:
         if found := [thing for thing in self.things(live_at=side) if thing.tag not in self.unmet]:
             thing = found[place % len(found)]
-            # Where the other record has ended before, and this one stayed by the rule, nothing follows there.
-            ended = self.state(thing, 1 - side) in (State.ARCHIVED, State.DELETED)
+            # Where the other record has ended before, and this one stayed by the rule, nothing follows there;
+            # nor between two of which one has left the filter.
+            ended = self.state(thing, 1 - side) in (State.ARCHIVED, State.DELETED) or not self.in_scope(thing)
             told = (A, B) if ended else (side,)
             self.world.remotes[side].set_state("people", str(thing.ids[side]), state)
             self.acts.setdefault(thing.tag, []).extend(told)
