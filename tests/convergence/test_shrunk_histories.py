@@ -278,6 +278,36 @@ def test_a_record_that_is_pushed_is_not_created_where_its_counterpart_is(
     assert pair.b.rows["people"][right]["phone"] == "3"
 
 
+def test_a_push_creates_no_other_record_where_its_counterpart_is(tmp_path: Path, state: Database) -> None:
+    """What else is new at the other end is found on the way, and may be new at this end as well."""
+    pair = Pair(tmp_path, state)
+    met(pair)
+    left = pair.a.person("people", name="Vine")
+    for remote in (pair.a, pair.b):
+        remote.person("people", name="Harbour")
+    push(pair, Side.LEFT, left)
+    assert names(pair) == [["Acme", "Harbour", "Vine"]] * 2
+
+
+def test_a_push_creates_nothing_that_a_broken_pass_has_read_of_one_end_alone(
+    tmp_path: Path, state: Database, unavailable: Any
+) -> None:
+    pair = Pair(tmp_path, state)
+    left, _ = met(pair)
+    for remote in (pair.a, pair.b):
+        remote.person("people", name="Harbour")
+    unavailable("read", pair.a)
+    assert pair.run().status == "failed"
+    pair.a.person("people", left, phone="3")
+    push(pair, Side.LEFT, left)
+    assert names(pair) == [["Acme", "Harbour"]] * 2
+
+
+def names(pair: Pair) -> list[list[str]]:
+    """The names of the people at each end."""
+    return [sorted(row["name"] for row in remote.rows["people"].values()) for remote in (pair.a, pair.b)]
+
+
 def test_a_record_cannot_be_pushed_to_where_nobody_has_looked(tmp_path: Path, state: Database) -> None:
     pair = Pair(tmp_path, state)
     pair.a.person("people", name="Vine")

@@ -21,7 +21,7 @@ def push(
 
     ``record``: its id at ``system``, or at whichever end knows it. A record that rested (failed, dead,
     waiting...) is tried again, and so is a value that another record held or that somebody kept overwriting.
-    For a record without a link the changes of the other end are read first: its counterpart may be there.
+    For a record without a link the changes of both ends are read first: its counterpart may be there.
     Raises SynclineError when neither end knows the id, or both do, or the other end was never read.
     """
     workspace.by_hand = True

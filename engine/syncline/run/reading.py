@@ -81,8 +81,9 @@ def read_pairs(scope: Scope, side: Side, records: Sequence[str]) -> None:
     """Stage these records, and those that they are linked with, as they are now; one that the remote no
     longer has as deleted, which the module's rule then decides about.
 
-    For a record without a link, what is new at the other end is read too: its counterpart may be there, and
-    would be created a second time.
+    With a record without a link, or one that a broken pass has left, what is new at both ends is read too:
+    its counterpart may be at the other end, and so may be that of whatever else is found there, and would be
+    created a second time.
     """
     with scope.database.read() as db:
         links = scope.ledger.links_of(db, side, records)
@@ -91,8 +92,11 @@ def read_pairs(scope: Scope, side: Side, records: Sequence[str]) -> None:
         gone = sorted(read_records(scope, end, ids))
         missing = [Record(id=record, version="", values={}, state=State.DELETED) for record in gone]
         stage(scope, end, missing, scope.now() + scope.ends[end].skew, cursor=None)
-    if scope.module.matches and any(record not in links for record in records):
-        read_end(scope, side.other)
+    with scope.database.read() as db:
+        unlinked = any(record not in links for record in records) or scope.ledger.unlinked(db, 0, 1)
+    if scope.module.matches and unlinked:
+        for end in (side.other, side):
+            read_end(scope, end)
 
 
 def recheck_due(scope: Scope) -> None:
