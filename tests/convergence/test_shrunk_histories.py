@@ -341,3 +341,22 @@ def test_an_edit_made_before_a_lost_create_was_found_is_carried_over(
     assert pair.a.rows["people"][left]["phone"] == "2"
     assert lost(pair) == []
     assert_quiet(pair)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
+def test_a_restore_is_not_undone_by_the_echo_of_the_archive_before_it(
+    tmp_path: Path, state: Database, stored: bool
+) -> None:
+    """Brought back before our own archive was read: what was staged of that holds no longer."""
+    both = SPEC.replace("    match:", "    deletes: {a: archive, b: archive}\n    match:")
+    pair = Pair(tmp_path, state, both, a={"returns_stored": stored}, b={"returns_stored": stored})
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.ARCHIVED)
+    pair.run()
+    assert pair.b.meta["people"][right]["state"] is State.ARCHIVED
+    pair.a.set_state("people", left, State.LIVE)
+    pair.run()
+    states = [remote.meta["people"][one]["state"] for remote, one in ((pair.a, left), (pair.b, right))]
+    assert states == [State.LIVE, State.LIVE]
+    pair.run()
+    assert_quiet(pair)

@@ -124,6 +124,7 @@ class _Done:
         self._wake: list[tuple[int, str]] = []
         self._surprises: list[tuple[Record, Projection]] = []
         self._written: list[tuple[Link, list[str], Record | None, Projection | None]] = []
+        self._restored: set[str] = set()
         self._keys: dict[str, Sequence[str | tuple[str, ...]]] = {}
         self._operations: list[Operation] = []
         #: the records that took a value which is still to be carried over, or say something else since a void
@@ -171,6 +172,8 @@ class _Done:
         if record_id is not None and (told_anew or len(carried) < len(operation.body["fields"])):
             self.put.append(record_id)
         self._written.append((link, carried, outcome.record, projection))
+        if kind is WriteKind.RESTORE and record_id is not None:
+            self._restored.add(record_id)
 
     def _learn(
         self, link: Link, kind: WriteKind, operation: Operation, outcome: Outcome, carried: Sequence[str]
@@ -242,6 +245,8 @@ class _Done:
             if row is None:
                 continue
             row.version, row.print = link.versions[side], b""
+            if row.record in self._restored:
+                row.state = "live"  # the archive that was staged is undone: it would be carried back
             row.own.update({name: link.base[side][name] for name in names})
             if record is not None and projection is not None:
                 row.own, row.faults = projection.own, projection.faults
