@@ -56,7 +56,7 @@ def test_sixty_a_minute_and_five_at_once(
     stage = stages(limits=True, patient=False)
     stage.books.sandbox.switches["day_limit"] = 100_000
     told = answers(stage)
-    records = effort(70, 5_000)
+    records = effort(70, 10_000)
     companies(stage, records)
     begun = stage.now()
     outcome = stage.sync()

@@ -29,7 +29,7 @@ from sqlalchemy.engine import Connection
 from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.database import upsert
-from syncline.store.statement import Statement, among, given_list, param, read_instant
+from syncline.store.statement import find, given_list, read_instant
 
 _CHUNK = 500
 
@@ -48,22 +48,8 @@ class Decision:
 
 
 _COLUMNS = "id kind subject link detail who made_at".split()
-
-
-def _of(names: str, listed: str) -> Statement:
-    """Decisions by equal values of the columns that are named, ``listed`` by a list; oldest first."""
-    c = t.decision.c
-
-    def build(dialect: str) -> sa.Select[Any]:
-        equal = [c[name] == param(name) for name in names.split() if name != listed]
-        columns = [c[name] for name in _COLUMNS]
-        return sa.select(*columns).where(*equal, among(c[listed], listed, dialect)).order_by(c.id)
-
-    return Statement(names, build)
-
-
-_DECISIONS = _of("scope kind", "kind")
-_DECISIONS_ON = _of("link", "link")
+_DECISIONS = find(t.decision, _COLUMNS, "scope kind", among_="kind", order="id")
+_DECISIONS_ON = find(t.decision, _COLUMNS, "link", among_="link", order="id")
 
 
 def save_decision(db: Connection, scope: int, decision: Decision) -> None:
@@ -94,11 +80,10 @@ def decisions(db: Connection, scope: int, *kinds: str) -> list[Decision]:
 def decisions_on(db: Connection, links: Sequence[int]) -> dict[int, list[Decision]]:
     """The decisions about these links, by link."""
     found: dict[int, list[Decision]] = {}
-    for start in range(0, len(links), _CHUNK):
-        for row in _DECISIONS_ON.all(db, given_list(db, links[start : start + _CHUNK])):
-            decision = _decision(row)
-            assert decision.link is not None
-            found.setdefault(decision.link, []).append(decision)
+    for row in _DECISIONS_ON.all(db, given_list(db, links)) if links else ():
+        decision = _decision(row)
+        assert decision.link is not None
+        found.setdefault(decision.link, []).append(decision)
     return found
 
 

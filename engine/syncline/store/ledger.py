@@ -22,6 +22,7 @@ from syncline.store.statement import (
     LIMIT,
     Statement,
     among,
+    find,
     given_list,
     insert,
     param,
@@ -144,18 +145,6 @@ _LINK_COLUMNS = [*_LINK_VALUES[1:], "id"]
 _OPERATION_COLUMNS = "id pass side kind link record key body status message made_at sent_at".split()
 
 
-def _find(table: sa.Table, columns: Sequence[str], names: str, *, among_: str = "") -> Statement:
-    """Select columns by equal values of those that are named, the last one (``among_``) by a list."""
-    c = table.c
-
-    def build(dialect: str) -> sa.Select[Any]:
-        equal = [c[name] == param(name) for name in names.split() if name != among_]
-        listed = [among(c[among_], among_, dialect)] if among_ else []
-        return sa.select(*(c[name] for name in columns)).where(*equal, *listed)
-
-    return Statement(names, build)
-
-
 def _delete(table: sa.Table, names: str, *, among_: str) -> Statement:
     """Delete by equal values of the columns that are named, the last one (``among_``) by a list."""
     c = table.c
@@ -168,7 +157,7 @@ def _delete(table: sa.Table, names: str, *, among_: str) -> Statement:
 
 
 def _links_where(column: str) -> Statement:
-    return _find(t.link, _LINK_COLUMNS, f"scope {column}", among_=column)
+    return find(t.link, _LINK_COLUMNS, f"scope {column}", among_=column)
 
 
 def _unlinked(dialect: str) -> sa.Select[Any]:
@@ -296,12 +285,12 @@ def _typed(column: sa.Column[Any]) -> sa.BindParameter[Any]:
     return sa.bindparam(column.name, type_=column.type)
 
 
-_STAGED = _find(t.staged, _STAGED_COLUMNS, "scope side record", among_="record")
-_STAGED_PRINTS = _find(t.staged, ["record", "print"], "scope side record", among_="record")
+_STAGED = find(t.staged, _STAGED_COLUMNS, "scope side record", among_="record")
+_STAGED_PRINTS = find(t.staged, ["record", "print"], "scope side record", among_="record")
 _SAVE_STAGED = replace(t.staged, [column.name for column in t.staged.c])
 _PENDING = Statement("scope limit", _pending)
 _UNSTAGE = _delete(t.staged, "scope side record", among_="record")
-_FREE = _find(
+_FREE = find(
     t.staged, ["record", "state", "in_scope", "status", "twin"], "scope side record", among_="record"
 )
 _REST = Statement(
@@ -312,22 +301,22 @@ _REST = Statement(
         .values({name: param(name) for name in ("status", "reason", "attempts", "due")})
     ),
 )
-_ASKED = _find(t.question, ["link", "kind", "subject", "detail"], "scope link", among_="link")
-_ASKED_OF = _find(t.question, ["subject", "detail"], "scope kind subject", among_="subject")
+_ASKED = find(t.question, ["link", "kind", "subject", "detail"], "scope link", among_="link")
+_ASKED_OF = find(t.question, ["subject", "detail"], "scope kind subject", among_="subject")
 _UNLINKED = Statement("scope_a scope_b scope after limit", _unlinked)
-_KEYS = _find(t.match_key, ["key"], "scope side rule record", among_="record")
-_MEMBERS = _find(t.match_key, ["key", "side", "record"], "scope rule key", among_="key")
-_KEYS_OF = _find(t.match_key, ["record", "rule", "key"], "scope side record", among_="record")
+_KEYS = find(t.match_key, ["key"], "scope side rule record", among_="record")
+_MEMBERS = find(t.match_key, ["key", "side", "record"], "scope rule key", among_="key")
+_KEYS_OF = find(t.match_key, ["record", "rule", "key"], "scope side record", among_="record")
 _KEY_SIZES = Statement("scope rule key", _key_sizes)
 _SAVE_KEYS = insert(t.match_key, [column.name for column in t.match_key.c])
 _DROP_KEYS = _delete(t.match_key, "scope side record", among_="record")
 _LINK_MARKS = [
-    _find(t.link, [f"{end}_id", "id", f"{end}_print"], f"scope {end}_id", among_=f"{end}_id")
+    find(t.link, [f"{end}_id", "id", f"{end}_print"], f"scope {end}_id", among_=f"{end}_id")
     for end in ("left", "right")
 ]
 _LINKS_OF = [_links_where(f"{end}_id") for end in ("left", "right")]
 _LINKS_BY_KEY = [_links_where(f"{end}_key") for end in ("left", "right")]
-_LINKS = _find(t.link, _LINK_COLUMNS, "id", among_="id")
+_LINKS = find(t.link, _LINK_COLUMNS, "id", among_="id")
 _LINKS_DUE = Statement("scope today limit", _links_due)
 _INSERT_LINKS = insert(t.link, ["id", *_LINK_VALUES])
 _UPDATE_LINKS = Statement(

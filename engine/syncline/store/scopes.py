@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.ids import next_id
-from syncline.store.statement import LIMIT, Statement, param
+from syncline.store.statement import LIMIT, Statement, find, param
 
 _BATCH = 1000
 
@@ -30,13 +30,8 @@ class ScopeKey:
     right_module: str
 
 
-_SCOPE = Statement(
-    " ".join(ScopeKey.__slots__),
-    lambda _: sa.select(t.scope.c.id, t.scope.c.digest).where(
-        *(t.scope.c[name] == param(name) for name in ScopeKey.__slots__)
-    ),
-)
-_DIGEST = Statement("id", lambda _: sa.select(t.scope.c.digest).where(t.scope.c.id == param("id")))
+_SCOPE = find(t.scope, ["id", "digest"], " ".join(ScopeKey.__slots__))
+_DIGEST = find(t.scope, ["digest"], "id")
 _ANY_LINK = Statement(
     "scope limit", lambda _: sa.select(t.link.c.id).where(t.link.c.scope == param("scope")).suffix_with(LIMIT)
 )

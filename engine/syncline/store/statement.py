@@ -97,6 +97,22 @@ def sql(text: str) -> sa.ColumnElement[Any]:
     return sa.literal_column(text)
 
 
+def find(
+    table: sa.Table, columns: Sequence[str], names: str, *, among_: str = "", order: str = ""
+) -> Statement:
+    """Select columns by equal values of those that are named, the last one (``among_``) by a list; in the
+    order of one column, if any is given."""
+    c = table.c
+
+    def build(dialect: str) -> sa.Select[Any]:
+        equal = [c[name] == param(name) for name in names.split() if name != among_]
+        listed = [among(c[among_], among_, dialect)] if among_ else []
+        found = sa.select(*(c[name] for name in columns)).where(*equal, *listed)
+        return found.order_by(c[order]) if order else found
+
+    return Statement(names, build)
+
+
 def insert(table: sa.Table, columns: Sequence[str]) -> Statement:
     """Insert rows of these columns."""
     return Statement(" ".join(columns), lambda _: sa.insert(table))
