@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import signal
@@ -73,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line and leave with its exit code; an expected error is a sentence, never a traceback."""
     signal.signal(signal.SIGTERM, _interrupt)
     gc.set_threshold(*GARBAGE)
+    # The process ends: what it holds goes with it, and need not be searched for cycles once more.
+    atexit.register(gc.freeze)
     try:
         code = cli.main(args=list(argv) if argv is not None else None, standalone_mode=False)
     except click.ClickException as error:
