@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.faults.calls import CALLS, Call, run
 from tests.faults.checks import converge, in_step, told_by
 from tests.faults.conftest import Theatre

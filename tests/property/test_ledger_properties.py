@@ -4,11 +4,11 @@ say."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from syncline.reconcile.ledgers import (
     Balance,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct, field
 
 from syncline.cli.common import say_lines
 from syncline.cli.exits import Exit
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from syncline.spec.model import Spec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plugged:
+class Plugged(Struct, frozen=True, kw_only=True):
     """What plugins bring to a check: their connectors, filters and bundles."""
 
     connectors: Mapping[str, Connector] = field(default_factory=dict)
@@ -35,8 +34,7 @@ class Plugged:
     bundles: Sequence[Traversable | pathlib.Path] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Validated:
+class Validated(Struct, frozen=True):
     """The problems of some specs, sorted and each once, with the text of every file they were found in."""
 
     files: int

@@ -11,8 +11,9 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from syncline.connect.contract import Limits
 from syncline.connect.errors import QuotaExhausted
@@ -31,8 +32,7 @@ _DAY_WORD_S = 600.0
 _POLL_S, _POLL_MOST_S = 0.05, 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(Struct, frozen=True):
     """Leave for one call. ``id`` is the ledger's; ``at`` seconds since the epoch; ``cost`` in units."""
 
     id: int
@@ -40,8 +40,7 @@ class Ticket:
     cost: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(Struct, frozen=True, kw_only=True):
     """What the ledger knows at one moment.
 
     ``open``: calls in flight, of every process. ``minute_full_until``: when the rolling minute has room

@@ -21,10 +21,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import force_setattr
 
 from syncline.connect.errors import EventRefused
 from syncline.connect.secrets import redact
@@ -63,8 +65,7 @@ class FieldType(StrEnum):
     LIST = "list"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
+class Reference(Struct, frozen=True, kw_only=True):
     """Where a reference field points.
 
     ``path``: the key inside the value that holds the other record's identity (``"id"`` when the
@@ -79,8 +80,7 @@ class Reference:
     where: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(Struct, frozen=True, kw_only=True):
     """One field of a remote module, or of an object or list item inside it.
 
     ``read_only``: the remote computes it or refuses to take it; a map may only read it.
@@ -118,8 +118,7 @@ class Field:
     moves: Mapping[str, tuple[str, ...]] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True, kw_only=True):
     """What can be done with the records of a remote module, as data.
 
     Batch sizes count records a call; 0 means the call does not exist. ``conditional``: an update can
@@ -144,8 +143,7 @@ class Capabilities:
     deletions: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteModule:
+class RemoteModule(Struct, frozen=True, kw_only=True):
     """One kind of record of a remote. ``lookup``: reference data that is read but never synced."""
 
     name: str
@@ -158,8 +156,7 @@ class RemoteModule:
         return next((f for f in self.fields if f.name == name), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """The remote modules of a connector: built in (offline), or as one organisation has them."""
 
     modules: tuple[RemoteModule, ...]
@@ -181,16 +178,14 @@ class State(StrEnum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class Lock(Struct, frozen=True, kw_only=True):
     """Why the remote would refuse a change of this record, and which top-level fields it still takes."""
 
     reason: str
     editable: frozenset[str] = frozenset()
 
 
-@dataclass(slots=True, kw_only=True)  # not frozen, which would double what it costs to make one for each row
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """One remote item as read. Nobody changes one.
 
     ``version``: the remote's modified stamp or etag, compared for equality only.
@@ -211,8 +206,7 @@ class Record:
     merged_into: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Struct, frozen=True, kw_only=True):
     """Some records, and the cursor from which a read goes on after them.
 
     The engine stores ``cursor`` in the transaction that stages ``records``: given back later, it must
@@ -229,8 +223,7 @@ class Page:
     left_out: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """A remote's word that a record has changed: a hint to read it, never what it holds.
 
     ``id``: the same for every delivery of the same event, ``None`` where the remote tells nothing that is.
@@ -253,8 +246,7 @@ class WriteKind(StrEnum):
     DELETE = "delete"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
+class Item(Struct, frozen=True, kw_only=True):
     """One item of a list to be stored; ``id`` is the remote's own id of the item it replaces, if any.
     ``unchanged``: that item holds these values already, so that a remote which keeps the items it is not
     told of need not be told of this one."""
@@ -264,16 +256,14 @@ class Item:
     unchanged: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Items:
+class Items(Struct, frozen=True, kw_only=True):
     """A list as it shall be after the write: every item, in order, and the ids of those to remove."""
 
     items: tuple[Item, ...]
     removed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Write:
+class Write(Struct, frozen=True, kw_only=True):
     """One intended write.
 
     ``values`` has the remote's shape and holds only what shall change; a LIST with an ``item_id`` is
@@ -303,8 +293,7 @@ class OutcomeKind(StrEnum):
     UNKNOWN = "unknown"  # sent, but no answer: ask `settle` before anything else
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """The fate of one write, in the remote's own words, secrets among them masked.
 
     ``record``: as stored, complete, when the remote says (``Capabilities.returns_stored``); otherwise
@@ -331,12 +320,11 @@ class Outcome:
         if self.message or self.code or self.field or self.other_id or self.warnings:
             for name in ("message", "code", "field", "other_id"):
                 if words := getattr(self, name):
-                    object.__setattr__(self, name, _said(words))
-            object.__setattr__(self, "warnings", tuple(map(_said, self.warnings[:MAX_WARNINGS])))
+                    force_setattr(self, name, _said(words))
+            force_setattr(self, "warnings", tuple(map(_said, self.warnings[:MAX_WARNINGS])))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentWrite:
+class SentWrite(Struct, frozen=True, kw_only=True):
     """A write that was sent without an answer being seen; ``sent_at`` is aware UTC, by the remote's clock.
     ``under_way``: whether the remote may still be at work on it, so that nothing of it may be sent again."""
 
@@ -348,19 +336,17 @@ class SentWrite:
 # --- who is at the other end ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Organisation:
+class Organisation(Struct, frozen=True, kw_only=True):
     """``name``: as the remote has it, on one line."""
 
     id: str
     name: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "name", _said(self.name))
+        force_setattr(self, "name", _said(self.name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(Struct, frozen=True, kw_only=True):
     """What `check` learns about a connection. ``timezone``: an IANA name; ``server_time``: aware UTC.
     ``pages``: by remote module, the address at which a person sees a record in the remote's own screens, with
     ``{id}`` in the place of its id.
@@ -379,8 +365,7 @@ class Account:
 # --- limits and sign-in, declared as data --------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How much an organisation may be asked, and the headers in which the remote says what is left.
 
     ``per_day`` counts cost units in a rolling 24 hours (a call costs 1 unless the connector says
@@ -401,8 +386,7 @@ class Grant(StrEnum):
     GRANT_TOKEN = "grant-token"  # noqa: S105 - the name of a flow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OAuth:
+class OAuth(Struct, frozen=True, kw_only=True):
     """How a remote does OAuth 2.0, as data; the engine runs the flow, stores and refreshes the tokens.
 
     ``client_auth``: how the client proves itself at the token endpoint, ``"basic"`` or ``"body"``.
@@ -429,8 +413,7 @@ class OAuth:
     callback_keep: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Connection(Struct, frozen=True, kw_only=True):
     """An authorised account, as a connector sees it.
 
     ``options``: the system's own options from the spec, valid against ``Connector.options_schema``,

@@ -6,12 +6,12 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
 import pluggy
+from msgspec import Struct, field
 
 from syncline.connect import hookspecs
 from syncline.connect.contract import Connector
@@ -27,8 +27,7 @@ _ALIKE = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "-": None})
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PluginProblem:
+class PluginProblem(Struct, frozen=True, order=True):
     """Why a plugin, or a part of it, is not used. ``distribution`` and ``version``: what to upgrade or
     remove; ``entry_point``: its name and target."""
 
@@ -42,8 +41,7 @@ class PluginProblem:
         return f"{self.distribution} {self.version} ({self.entry_point}): {self.what}\n  fix: {self.fix}"
 
 
-@dataclass(frozen=True, slots=True)
-class Plugins:
+class Plugins(Struct, frozen=True):
     """All that the installed plugins bring, and what is wrong with some of them."""
 
     connectors: Mapping[str, Connector] = field(default_factory=dict)
@@ -52,8 +50,7 @@ class Plugins:
     problems: tuple[PluginProblem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """An entry point, in words."""
 
     entry_point: EntryPoint

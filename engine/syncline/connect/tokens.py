@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
+
+from msgspec import Struct
 
 from syncline.connect.contract import Grant, OAuth
 from syncline.connect.errors import ReconnectNeeded
@@ -14,8 +16,7 @@ from syncline.connect.oauth import Client, TokenEndpoint, TokenRefused, Tokens
 from syncline.connect.waiting import Waiting
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedTokens:
+class SavedTokens(Struct, frozen=True, kw_only=True):
     """Tokens as stored. ``version`` grows by one with every save. ``dead``: why a person must connect
     again, empty while the connection works."""
 

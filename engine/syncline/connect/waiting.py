@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
 def steady() -> float:
@@ -16,8 +17,7 @@ def steady() -> float:
     return time.monotonic()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class Waiting(Struct, frozen=True, kw_only=True):
     """``now``: seconds since the epoch; ``sleep``: waits that many seconds; ``chance``: in [0, 1)."""
 
     now: Callable[[], float] = time.time

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from syncline.mapping.expressions import Expressions, View
 from syncline.mapping.filters import text
@@ -19,8 +20,7 @@ Rows = Mapping[str, tuple[str, ...]]
 Read = Any
 
 
-@dataclass(slots=True)
-class Comparison:
+class Comparison(Struct):
     """One module, compared. ``columns``: what was compared; ``equal``: rows that both ends hold; ``only``: by
     system, the rows (with their ids) that the other end does not hold, or not as often."""
 

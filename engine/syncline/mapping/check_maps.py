@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from syncline.connect.contract import Field, FieldType, RemoteModule
 from syncline.mapping.expressions import Expressions
@@ -31,8 +32,7 @@ _RECKONED: Mapping[str, Sequence[FieldType]] = {
 Remotes = tuple[RemoteModule | None, RemoteModule | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ends:
+class _Ends(Struct, frozen=True):
     """A map's two paths with the fields they lead to; ``trail``: the fields on the way, the last one
     included."""
 
@@ -43,8 +43,7 @@ class _Ends:
         return self.trails[side][-1] if self.trails[side] else None
 
 
-@dataclass(slots=True)
-class MapChecks:
+class MapChecks(Struct):
     """The checks of one module. ``remotes``: its two ends, declared fields included; ``None`` for an end
     whose remote module is not known, of which nothing is said."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations
+
+from msgspec import Struct
 
 from syncline.mapping.paths import PathError, parse_path
 from syncline.spec.model import Direction, End, EnvText, FieldMap, Module, Spec
@@ -18,8 +19,7 @@ _SHOWN = 3
 Identity = Callable[[Spec, str], Hashable]
 
 
-@dataclass(frozen=True, slots=True)
-class _Writer:
+class _Writer(Struct, frozen=True):
     """A module with one of its ends, seen from a spec."""
 
     spec: Spec

@@ -7,7 +7,9 @@ another kind rests, and the others go on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.connect.contract import Field, FieldType, RemoteModule
 from syncline.mapping.check_maps import MapChecks
@@ -27,8 +29,7 @@ _ALIKE = ({FieldType.TEXT, FieldType.CHOICE}, {FieldType.INTEGER, FieldType.DECI
 Remotes = tuple[RemoteModule, RemoteModule]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class Drift(Struct, frozen=True, kw_only=True):
     """``maps``: by name, why a map rests; ``module``: why the module as a whole cannot go on, empty when it
     can; ``notes``: what will fail for some records. Each begins with the place in the spec."""
 

@@ -25,6 +25,7 @@ from jinja2.runtime import Context, LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 from jinja2.visitor import NodeTransformer
+from msgspec import Struct
 
 from syncline.mapping.filters import MAX_DIGITS, MAX_ITEMS, MAX_TEXT, Filter, limited, sized, text
 from syncline.mapping.missing import Missing
@@ -78,8 +79,7 @@ class ExpressionError(ValueError):
         self.suggestion = suggestion
 
 
-@dataclass(frozen=True, slots=True)
-class MacroFile:
+class MacroFile(Struct, frozen=True):
     """A file of ``{% macro %}`` definitions; every macro in it can be called by its name, and gives text."""
 
     name: str

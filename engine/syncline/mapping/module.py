@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Protocol
 
 import msgspec
+from msgspec import Struct
 
 from syncline import exactjson
 from syncline.connect.contract import Field, FieldType, Item, Items, Record, RemoteModule, State
@@ -86,8 +86,7 @@ class Seen(Protocol):
 Carry = Callable[[Any, dict[str, Any]], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class EndMap:
+class EndMap(Struct, frozen=True):
     """One field map at one end: where the value is, what form it has, and how it looks at the other end.
 
     ``transform``: the source of the expression that carries the value over, and what it is compiled to;
@@ -117,8 +116,7 @@ class EndMap:
         return value if self.finish is None else self.finish(value)
 
 
-@dataclass(frozen=True, slots=True)
-class MapEntry:
+class MapEntry(Struct, frozen=True):
     """One field map, compiled: ``ends[side]``; ``flows[side]`` when values flow *to* that side.
     ``stand_ins``: by side, the identity of the record that stands for none there, or its natural key."""
 

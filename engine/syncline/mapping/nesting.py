@@ -14,8 +14,10 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline import exactjson
 from syncline.connect.contract import (
@@ -42,8 +44,7 @@ _LONGEST = 100
 _NO_RULE = ItemsRule()
 
 
-@dataclass(frozen=True, slots=True)
-class Nesting:
+class Nesting(Struct, frozen=True):
     """``module``: the items as a remote module; ``parent``: the module whose records hold them; ``list``: the
     field with the list; ``rule``: what the spec says of them."""
 
@@ -118,8 +119,7 @@ def parent_of(item: str) -> str:
 # --- reading -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Slot:
+class _Slot(Struct, frozen=True):
     """One item where it stands. ``place``: in the list, ``None`` on the parent itself."""
 
     id: str
@@ -182,8 +182,7 @@ def _name(nesting: Nesting, item: Values, place: int) -> str:
 # --- writing -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What becomes of a parent: ``values`` to write to it, and by write where its item then stands: its place
     in the list, ``FIRST`` on the parent itself, or ``None`` for one that is taken away. ``gone``: the writes
     whose item is no longer there."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.mapping.missing import MISSING, Missing
 
@@ -24,8 +25,7 @@ class PathError(ValueError):
         self.offset = offset
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """A key, and for a list the item to take from it: the one whose ``item_key`` is ``item``."""
 
     name: str
@@ -34,8 +34,7 @@ class Step:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(Struct, frozen=True):
     """``Name``, ``Contact.Name`` or ``Phones[PhoneType=DEFAULT].PhoneNumber``."""
 
     text: str

@@ -7,8 +7,9 @@ finds an edit and answers it, for ever. So it is counted, and after a few rounds
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
+
+from msgspec import Struct
 
 from syncline.mapping.module import Side
 
@@ -18,8 +19,7 @@ WRITES = 4
 WINDOW = timedelta(hours=24)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """One write of a field that was carried out. ``side``: the end that was written; ``undid``: it replaced
     what somebody had put there since the ends last agreed."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from syncline.mapping.filters import EXACT, blank
 from syncline.mapping.module import Side
@@ -39,8 +40,7 @@ class Kind(StrEnum):
     UNREADABLE = "unreadable"  # a value that its own map cannot read
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Document:
+class Document(Struct, frozen=True, kw_only=True):
     """A record of one end as its ledger counts it, in the terms that both ends share.
 
     ``day``: YYYY-MM-DD; ``lines``: how many items it has, 0 when nothing says so; ``counts``: it adds to the
@@ -60,8 +60,7 @@ class Document:
     fault: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """By what two documents are compared. ``total``, ``open``, ``rate``: the tolerance that the spec declares
     for each, ``None`` for none; ``opens``, ``rates``: whether those are compared at all; ``since``,
     ``until``: the first and last day that counts, YYYY-MM-DD."""
@@ -82,8 +81,7 @@ class Terms:
         return day is not None and (self.since or "") <= day and (self.until is None or day <= self.until)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(Struct, frozen=True, kw_only=True):
     """One thing that two documents do not agree on. ``of``: total, open, rate, date, currency or document;
     ``allowed``: for ROUNDED, how much the two may differ; ``declared``: the spec says so; ``crosses``: for
     REDATED, whether the two days lie in different periods."""
@@ -104,8 +102,7 @@ class GroupKey(NamedTuple):
     period: str
 
 
-@dataclass(slots=True)
-class Sums:
+class Sums(Struct):
     """What one end says of a group: documents, totals and open balances, exact."""
 
     count: int = 0
@@ -118,8 +115,7 @@ class Sums:
         self.open = EXACT.add(self.open, sign * (document.open or Decimal(0)))
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Struct):
     """One currency in one period: ``ends`` as (left, right), ``kinds`` how many documents have each kind of
     difference."""
 
@@ -246,8 +242,7 @@ def _apart(left: Decimal | None, right: Decimal | None) -> Decimal:
 # --- gaps ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class Gap(Struct, frozen=True, kw_only=True):
     """A document that the two ledgers do not agree on. ``reason``: why it is so, where that is known;
     ``accepted``: that reason is one which the spec or the state of the work gives, so that nobody need look.
     ``double_of``: for DOUBLED, the record of the same end that it repeats."""
@@ -268,8 +263,7 @@ class Gap:
 # --- who is the same, where no link says so ------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class Member(Struct, frozen=True, kw_only=True):
     """A document among those that share a key. ``marks``: by map that must not contradict, its value and the
     same as the other end would store it."""
 

@@ -10,9 +10,10 @@ a company that has moved and changed its name must not be made a second time.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
@@ -30,8 +31,7 @@ IDENTIFYING = (Likeness.TAX_NUMBER, Likeness.NUMBER, Likeness.EMAIL)
 Place = tuple[Side, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(Struct, frozen=True):
     """One piece of evidence of a pair: both values, its weight, how alike they are (``None``: an end has
     none, so it says nothing), and what it counts: the most that it could have contributed."""
 
@@ -47,8 +47,7 @@ class Weighed:
         return Decimal(0) if self.alike is None else (self.weight * self.alike).quantize(_CENT)
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
+class Scored(Struct, frozen=True):
     """A pair with its score. ``agreed``: the weight of what is alike; ``contradicted``: the maps of the
     rule's ``agree`` that differ; ``identified``: both have the same identifying number or address."""
 
@@ -159,8 +158,7 @@ def _weigh(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Likely:
+class Likely(Struct, frozen=True):
     """What becomes of records: the pairs to link, and of each record that is left to a person those at the
     other end that it may be the same as, the likeliest first."""
 

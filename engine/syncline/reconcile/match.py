@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from syncline.mapping.filters import blank
 from syncline.mapping.missing import MISSING
@@ -28,8 +28,7 @@ class Candidate(msgspec.Struct, kw_only=True):
     out: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
+class Matched(Struct, frozen=True):
     """The pairs of a group (left id, right id), and for each free record that is left to a person the ids at
     the other end that it may be the same as."""
 

@@ -7,12 +7,13 @@ engine itself wrote is recognised as no change.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import itemgetter
 from typing import Any
+
+from msgspec import Struct, field
 
 from syncline.mapping.canonical import holds
 from syncline.mapping.filters import blank
@@ -40,23 +41,20 @@ _TO = (Outcome.TO_LEFT, Outcome.TO_RIGHT)
 _NOTHING_CHOSEN: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Unlinked:
+class Unlinked(Struct, frozen=True):
     """A reference to a record that is not linked (yet): the module and the record's id at its own end."""
 
     module: str
     record: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """A reference to a record that this very pass is about to create: the link's id stands for it."""
 
     link: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Struct, frozen=True, kw_only=True):
     """One field at one end. ``value``: now, MISSING when the remote did not say; ``base``: when the ends last
     agreed, MISSING when they never did; ``out``: ``value`` as the other end would store it; ``fault``: why
     there is no ``out``. A value that could not even be read is given as its base (None where there is none)
@@ -69,8 +67,7 @@ class Edit:
     changed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """The outcome and what explains it: ``rule`` is the place in the spec that decided a conflict; ``lost``
     the value that a rule discards (never silently: it goes to the audit log). ``put``: a value that a person
     chose, to be stored in place of what the other end holds, and carried on from there like any edit."""
@@ -83,8 +80,7 @@ class Verdict:
     put: Any = MISSING
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Struct, frozen=True, kw_only=True):
     """What a person decided about a field: the value of ``side`` shall stand at both ends. ``put``: another
     value, which is stored at that end first; ``seen``: what each end held when it was decided, MISSING where
     that does not matter."""
@@ -397,8 +393,7 @@ def _send(
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class Merge:
+class Merge(Struct, kw_only=True):
     """What becomes of a linked pair: ``writes[side]``: values to store there, by map; ``agreed``: maps whose
     base moves to the ends' present values; ``verdicts``: every map that is not simply kept; ``overtaken``:
     maps of which an end has changed since a person decided; ``uncompared``: maps to be compared when both

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import FieldType
@@ -31,8 +31,7 @@ KINDS = ("conflict", "bouncing", "deleted-and-edited", "ambiguous", "taken", "me
 _WORDS = {True: ("true", "yes", "1"), False: ("false", "no", "0")}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """A person's word: ``take`` the value (or the state) of a system, or this ``value``; ``link`` a record
     with another one, ``create`` it at the other end as a record of its own, or ``ignore`` it: it is neither
     linked nor created. ``why``: for whoever reviews what was decided about a match."""

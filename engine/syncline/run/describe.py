@@ -7,8 +7,9 @@ connectors (a field that is read-only, fixed once made, a state).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.connect.contract import Field, RemoteModule
 from syncline.mapping.fields import field_at
@@ -22,8 +23,7 @@ _ARROWS = {"both": "↔", "none": "≟"}
 _NOTE = "yaml-language-server"
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(Struct, frozen=True):
     system: str
     title: str
     fields: RemoteModule

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from syncline.connect.contract import Catalogue, Field, FieldType, RemoteModule
 from syncline.errors import SynclineError

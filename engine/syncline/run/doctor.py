@@ -7,11 +7,11 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import entry_points
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from syncline import __version__
 from syncline.connect.budget import DAY_S
@@ -43,8 +43,7 @@ class Verdict(StrEnum):
     FAILED = "FAILED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class Check(Struct, frozen=True, kw_only=True):
     """One thing that was looked at. ``what``: one sentence; ``fix``: the next step, unless all is well."""
 
     name: str

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from syncline.errors import SynclineError
@@ -36,8 +36,7 @@ from syncline.store.ledger import Link
 MAX_CANDIDATES = 20
 
 
-@dataclass(slots=True)
-class _Story:
+class _Story(Struct):
     """Everything that is read about one record before it is told."""
 
     known: Known

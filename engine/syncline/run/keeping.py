@@ -10,10 +10,11 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.errors import SynclineError
 from syncline.spec.matches import KINDS, load_matches, matches_file
@@ -27,8 +28,7 @@ _HEAD = """\
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeptMatch:
+class KeptMatch(Struct, frozen=True, kw_only=True):
     """One decision to be kept. ``kind``: same, different, create or ignore; ``records``: by system, id and
     name."""
 

@@ -6,7 +6,7 @@ can be run again. The old keys stay, since another state or a backup may need th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from syncline.errors import SynclineError
 from syncline.run.workspace import Workspace
@@ -14,8 +14,7 @@ from syncline.store.crypto import KEY_VARIABLE, drop_old_keys, load_cipher, new_
 from syncline.store.vault import Vault
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rotated:
+class Rotated(Struct, frozen=True, kw_only=True):
     """``sign_ins``: how many are encrypted with the first key now; ``old_keys``: how many still decrypt;
     ``source``: where the keys are."""
 

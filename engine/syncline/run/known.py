@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from syncline.errors import SynclineError
@@ -18,8 +18,7 @@ from syncline.store.history import Connected, connections, newest_scope
 from syncline.store.ledger import Ledger, Link
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """One module and what is remembered of it. ``scope``: ``None`` when no pass has worked on it yet."""
 
     module: Module

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from syncline.errors import SynclineError
@@ -24,8 +24,7 @@ _AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """Which events: of a module, about a record (its id at either end), of these kinds, of a pass, since an
     instant; at most ``limit``, the newest."""
 

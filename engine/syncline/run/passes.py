@@ -7,11 +7,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct, field
 from sqlalchemy.engine import Connection
 
 from syncline.connect.secrets import RedactingFilter
@@ -40,8 +40,7 @@ log.addFilter(RedactingFilter())
 Report = Callable[[str], None]
 
 
-@dataclass(slots=True)
-class PassResult:
+class PassResult(Struct):
     """What a pass did. ``status``: done, failed, attention (a person must decide) or stopped (by a limit);
     ``problems``: by module, why it failed or stopped; ``warnings``: what somebody should know of a pass
     that is right all the same."""

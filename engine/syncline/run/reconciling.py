@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from syncline import exactjson
@@ -176,8 +177,7 @@ def _let_ask(scope: Scope, db: Connection, unclear: Sequence[dict[str, Any]]) ->
     scope.ledger.rest(db, resting)
 
 
-@dataclass(frozen=True, slots=True)
-class _Meeting:
+class _Meeting(Struct, frozen=True):
     """Two records that a rule takes for the same; ``how``: as the link remembers it; ``detail``: as the audit
     log tells it."""
 
@@ -257,8 +257,7 @@ def _refers_to_itself(scope: Scope) -> bool:
 # --- deciding ------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Pair:
+class _Pair(Struct):
     """A link with what is staged of its two records."""
 
     link: Link

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,7 +89,7 @@ def _as_stored(
         sent, entries = values_of(scope, side, operation, links), scope.maps.by_name
         if all(same(entries[name], own.get(name), value) for name, value in sent.items()):
             return outcome
-    return dataclasses.replace(outcome, record=None, version=None)
+    return replace(outcome, record=None, version=None)
 
 
 def _recover_changes(scope: Scope, side: Side, operations: Sequence[Operation]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec import Struct, field
 from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import Account, RemoteModule, Session
@@ -40,8 +40,7 @@ _NO_DRIFT = Drift()
 NO_MATCHES = Matches()
 
 
-@dataclass(slots=True, kw_only=True)
-class ScopeEnd:
+class ScopeEnd(Struct, kw_only=True):
     """One end of a module at work. ``skew``: the remote's clock minus ours. ``read_at``: until when, by the
     remote's clock, every change is known, once the end has been read; ``reached``: the cursor there, while a
     full read has not been compared."""
@@ -62,8 +61,7 @@ class ScopeEnd:
         return self.system, self.remote.name, record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Onlooker:
+class Onlooker(Struct, frozen=True, kw_only=True):
     """One module as somebody sees it who writes nothing, beside whatever pass is at work on it. ``scope``:
     what the state has of it, ``None`` before its first pass. ``now`` gives the instant, aware UTC."""
 
@@ -85,8 +83,7 @@ class Onlooker:
         return local_day(self.now(), self.ends[side].account.timezone)
 
 
-@dataclass(slots=True, kw_only=True)
-class Totals:
+class Totals(Struct, kw_only=True):
     """What one pass of one module did: counts by system for what happens at an end."""
 
     read: Counter[str] = field(default_factory=Counter)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy.engine import Connection as Db
 
 from syncline.connect.budget import Pace
@@ -59,8 +60,7 @@ OWN_OPTIONS = ("connector", "base_url", "client_id", "client_secret", "organisat
 LOOK_AGAIN = timedelta(hours=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """A connection in use: its session, and who answered at the other end."""
 
     saved: SavedConnection

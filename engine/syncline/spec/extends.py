@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from syncline.spec.nearest import did_you_mean
 from syncline.spec.problems import Place, Problem
@@ -15,8 +16,7 @@ _KEYS = ("base", "systems", "prefix")
 _PREFIX = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 
 
-@dataclass(frozen=True, slots=True)
-class BaseLink:
+class BaseLink(Struct, frozen=True):
     """One base: its name or path as written, and the names that it goes by here. ``renamed``: of each of its
     systems that has another name here, where that is said."""
 

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from syncline.bundle import Kind, bundled
 from syncline.spec.extends import BaseLink, check_renamed, read_extends
@@ -30,8 +31,7 @@ _OWN_KEYS = ("spec", "name", "extends")
 _ENDINGS = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
-class Layered:
+class Layered(Struct, frozen=True):
     """The merged document (``None``: a layer could not be read), the problems, and every file read, by the
     name that places use, the spec's own first: its text, and the folder that it is in (``None``: not a plain
     file)."""
@@ -42,8 +42,7 @@ class Layered:
     folders: Mapping[str, Path | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Document:
+class _Document(Struct, frozen=True):
     """One file as read. ``at``: where it is; ``identity``: the same for every way of naming the file."""
 
     at: Traversable | Path
@@ -53,8 +52,7 @@ class _Document:
     problems: tuple[Problem, ...]
 
 
-@dataclass(slots=True)
-class Bases:
+class Bases(Struct):
     """Where packaged bases are looked up, and the files already read.
 
     ``bundles``: folders that hold ``specs/``, beside the engine's own. One object serves many specs: a base
@@ -91,8 +89,7 @@ class Bases:
         return [bundled(kind), *(bundle / kind for bundle in self.bundles)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Layer:
+class _Layer(Struct, frozen=True):
     """A document under the names that it has in the spec. ``below``: its bases, theirs included; ``asked``:
     where it is asked for."""
 
@@ -134,8 +131,7 @@ def read_layers(path: Path | str, bases: Bases) -> Layered:
     return Layered(merged, tuple(problems), stack.sources, stack.folders)
 
 
-@dataclass(slots=True)
-class _Stack:
+class _Stack(Struct):
     """The layers found so far, the lowest first; those still being read are in ``begun`` alone."""
 
     bases: Bases

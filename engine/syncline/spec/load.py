@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from hashlib import blake2b
 from importlib.resources.abc import Traversable
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.spec.digest import module_digests
 from syncline.spec.layers import Bases, read_layers
@@ -24,8 +26,7 @@ from syncline.spec.tree import Map, Path, Scalar, find, plain_data, without
 _MAX_ROUNDS = 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(Struct, frozen=True, kw_only=True):
     """What became of a spec file.
 
     ``spec``: ``None`` when there is an error. ``problems``: sorted by place, each once. ``sources``: every

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.spec.layers import Bases, is_there, leads_to, shown
 from syncline.spec.model import Expression
@@ -17,8 +18,7 @@ ENDING = ".j2"
 MAX_BYTES = 200_000
 
 
-@dataclass(frozen=True, slots=True)
-class MacroSource:
+class MacroSource(Struct, frozen=True):
     """A macro file as read. ``name``: as the spec writes it, at ``place``; ``file``: where it was found."""
 
     name: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from syncline.bundle import bundled
 from syncline.spec.model import Module, Spec
@@ -24,8 +25,7 @@ _ALONE = ("create", "ignore")
 _OPTIONS = ("who", "when", "why")
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(Struct, frozen=True):
     """Who decided something, and where in the file it stands."""
 
     who: str
@@ -33,8 +33,7 @@ class Said:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matches:
+class Matches(Struct, frozen=True, kw_only=True):
     """The decisions of one module. ``same`` and ``different``: by (left id, right id); ``create``
     (it is made at the other end) and ``ignore`` (it is left alone): by (side, id), side 0 being the left
     one."""
@@ -58,8 +57,7 @@ def is_matches_file(file: Path) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedMatches:
+class LoadedMatches(Struct, frozen=True):
     """The decisions by module, what is wrong with them, and the file's text, if there is one."""
 
     modules: Mapping[str, Matches]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from syncline.spec.problems import Place, Problem, SpecError
 from syncline.spec.tree import Mark, place_at
@@ -37,8 +38,7 @@ class DeleteRule(StrEnum):
     UNLINK = "unlink"
 
 
-@dataclass(frozen=True, slots=True)
-class EnvText:
+class EnvText(Struct, frozen=True):
     """Text that may hold ``${env:NAME}`` or ``${env:NAME:-default}``; its value is looked up when used."""
 
     raw: str
@@ -71,8 +71,7 @@ class EnvText:
         return ENV_NAME.sub(lambda m: environ.get(m[1]) or m[2] or "", self.raw)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredField:
+class DeclaredField(Struct, frozen=True, kw_only=True):
     """A field that this client's organisation has beyond the connector's catalogue, or has differently.
 
     ``None`` leaves what the catalogue says.
@@ -88,8 +87,7 @@ class DeclaredField:
     choices: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class System:
+class System(Struct, frozen=True, kw_only=True):
     """A connection's role in this spec. ``options``: the connector's own, still with ``${env:…}`` texts as
     EnvText; ``option_places``: of each option its key and its value; ``fields``: by remote module, then by
     field name."""
@@ -106,16 +104,14 @@ class System:
     fields: Mapping[str, Mapping[str, DeclaredField]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConflictRule:
+class ConflictRule(Struct, frozen=True, kw_only=True):
     """``prefer``: the name of a system, ``"newest"`` or ``"ask"``."""
 
     prefer: str
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expression:
+class Expression(Struct, frozen=True, kw_only=True):
     """A Jinja expression or text with expressions in it, as written; ``place`` is that of its first
     character.
 
@@ -131,8 +127,7 @@ class Expression:
         return place_at(self.place, self.marks, offset)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchKey:
+class MatchKey(Struct, frozen=True, kw_only=True):
     """``Account_Name | fold``: a path, then filters by name, applied in order. ``filter_places``: of each;
     ``arguments``: of each the texts in brackets after it (``phone('AU')``)."""
 
@@ -143,8 +138,7 @@ class MatchKey:
     arguments: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MatchRule:
+class MatchRule(Struct, frozen=True, kw_only=True):
     """Two records match when both keys give the same non-empty value and no field map of ``agree`` is filled
     on both ends and different."""
 
@@ -168,8 +162,7 @@ class Likeness(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Struct, frozen=True, kw_only=True):
     """What a field map says for or against two records being the same: how much it counts, and how its values
     are compared."""
 
@@ -179,8 +172,7 @@ class Evidence:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LikelyRule:
+class LikelyRule(Struct, frozen=True, kw_only=True):
     """The scored match rule, which comes after all others.
 
     ``block``: pairs of keys; two records that share the value of one are compared. ``link``, ``ask``: from
@@ -199,8 +191,7 @@ class LikelyRule:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldMap:
+class FieldMap(Struct, frozen=True, kw_only=True):
     """The named correspondence of one value across the two ends.
 
     ``left``, ``right``: paths, ``None`` for the end a computed map does not store at. ``to``: transforms, by
@@ -234,8 +225,7 @@ class FieldMap:
     places: Mapping[str, Place] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemsRule:
+class ItemsRule(Struct, frozen=True, kw_only=True):
     """How the items of a list are told apart that has no ids for them. ``key``: fields of an item, the first
     filled one counts; ``first``: by field of an item, the field of the record itself that holds it for the
     first item. ``places``: of each name."""
@@ -245,8 +235,7 @@ class ItemsRule:
     places: Mapping[str, Place] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(Struct, frozen=True, kw_only=True):
     """One of a module's two ends: a system and its remote module, or a list inside the records of one
     (``Contacts.ContactPersons``), with ``items`` how they are told apart."""
 
@@ -256,8 +245,7 @@ class End:
     items: ItemsRule | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Struct, frozen=True, kw_only=True):
     """How much one pass of a module may do. ``deletes``: deletes, archives and voids, as a count or a share
     (0-1) of the links, whichever is given; ``operations``: writes in all; ``changes``: the share (0-1) of the
     pairs that may change at once."""
@@ -268,8 +256,7 @@ class Limits:
     changes_share: Decimal | None = Decimal("0.8")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reckoning:
+class Reckoning(Struct, frozen=True, kw_only=True):
     """Which field maps of a module of documents hold their money: what `syncline reconcile` compares.
 
     ``date``, ``total`` and, where the module has them, ``currency``, ``rate`` and ``open`` (what is still
@@ -296,8 +283,7 @@ class Reckoning:
 RECKONED = ("date", "total", "currency", "rate", "open")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
+class Module(Struct, frozen=True, kw_only=True):
     """A pair of remote record types kept in step. ``where``: by system, an expression over ``record`` that is
     true for records in scope. ``likely``: the scored match rule, after those of ``match``. ``recheck``: by
     system, an expression that names the day on which a record must be looked at again though nobody changes
@@ -343,8 +329,7 @@ class Module:
         return self.left if self.left.system == system else self.right
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class Schedule(Struct, frozen=True, kw_only=True):
     """When passes run: an interval, or cron text in a time zone (IANA name)."""
 
     every: timedelta | None = None
@@ -352,8 +337,7 @@ class Schedule:
     timezone: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class Table(Struct, frozen=True, kw_only=True):
     """Values that correspond, row by row: by the row's name, by column. Columns are systems, or names of the
     author's own. ``fields``: by system, the field whose values its column holds, as ``Module.Field``.
     ``places``: of ``row.column`` and of ``fields.system``."""
@@ -369,8 +353,7 @@ class Table:
         return tuple(dict.fromkeys(column for row in self.rows.values() for column in row))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
+class Spec(Struct, frozen=True, kw_only=True):
     """One client's spec. ``file``: the file that was asked for. ``transforms``: the macro files it imports,
     as written. ``modules``: the enabled and the disabled ones. ``digests``: for each module, a hash of
     everything that decides its values (not of environment values, names of files, limits or schedules)."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.spec.addresses import check_base_url
 from syncline.spec.blocks import blocks_of
@@ -62,8 +64,7 @@ _FILTER = re.compile(rf"([A-Za-z_][A-Za-z0-9_]*)(?:\(\s*({_TEXT}(?:\s*,\s*{_TEXT
 _QUOTED = re.compile(r"""'([^'"]*)'|"([^'"]*)\"""")
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """The spec, without the modules and field maps that could not be read; ``hurt``: the modules that lost
     something or are gone."""
 
@@ -82,8 +83,7 @@ def parse_spec(root: Map, whole: Map, file: str, environ: Mapping[str, str]) -> 
     return Parsed(parser.spec(), tuple(parser.problems), frozenset(parser.hurt))
 
 
-@dataclass(slots=True)
-class _Parser:
+class _Parser(Struct):
     root: Map
     whole: Map
     file: str

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from syncline.errors import SynclineError
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """A point in a spec file; ``line`` and ``column`` count from 1, columns in characters."""
 
     file: str
@@ -27,8 +27,7 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class Problem(Struct, frozen=True, kw_only=True):
     """One finding. ``code`` is stable and has an entry in docs/errors.md; ``suggestion``: what to write."""
 
     place: Place

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.spec.tree import Entry, List, Map, Mark, Node, Scalar, place_at
 
@@ -22,8 +24,7 @@ _LOOK_UP = re.compile(rf"\btable\(\s*({_TEXT})\s*,\s*({_TEXT})\s*,\s*({_TEXT})\s
 _Change = Callable[[Node], Node]
 
 
-@dataclass(frozen=True, slots=True)
-class Renaming:
+class Renaming(Struct, frozen=True):
     """``systems``: pairs of a name in the base and the name here; ``prefix``: put before the names of its
     modules and tables."""
 

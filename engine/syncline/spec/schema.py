@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from syncline.bundle import bundled
 from syncline.spec.nearest import did_you_mean
@@ -34,16 +35,14 @@ _BOOLEAN_WORDS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off"
 SECRET_KEYS = frozenset(("client_secret",))
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """A problem, and the path of what must go for the rest of the document to be read without it."""
 
     problem: Problem
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class _Breach:
+class _Breach(Struct, frozen=True):
     """One rule that an instance breaks. ``rule``: the keyword; ``wanted``: its value in ``schema``;
     ``branch``: which alternative of a choice it belongs to; ``here``: it is about the instance itself, not a
     part of it."""

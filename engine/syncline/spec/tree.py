@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from syncline.spec.problems import Place
 
@@ -18,8 +19,7 @@ Path = tuple[str | int, ...]
 Mark = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(Struct, frozen=True):
     """One value. ``raw``: the characters the author wrote, without quotes. ``plain``: written without quotes.
 
     ``marks``: where each stretch of the text begins that stands unbroken in the file; the first one is the
@@ -41,16 +41,14 @@ class Scalar:
         return place_at(self.place, self.marks, offset)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One ``key: value`` of a map."""
 
     key_place: Place
     node: Node
 
 
-@dataclass(frozen=True, slots=True)
-class Map:
+class Map(Struct, frozen=True):
     """A map in the author's order. ``size``: how many nodes it is, aliases expanded."""
 
     place: Place
@@ -58,8 +56,7 @@ class Map:
     size: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class List:
+class List(Struct, frozen=True):
     """A list. ``size``: how many nodes it is, aliases expanded."""
 
     place: Place

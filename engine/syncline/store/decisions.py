@@ -19,11 +19,11 @@ Every function works inside the caller's transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct, field
 from sqlalchemy.engine import Connection
 
 from syncline import exactjson
@@ -34,8 +34,7 @@ from syncline.store.statement import find, given_list, read_instant
 _CHUNK = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Struct, frozen=True, kw_only=True):
     """What somebody decided; see the module for the kinds and their ``detail``."""
 
     id: int

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from msgspec import Struct, field
 from sqlalchemy.engine import Connection, Row
 
 from syncline import exactjson
@@ -22,8 +22,7 @@ from syncline.store import tables as t
 _PAGE = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Connected:
+class Connected(Struct, frozen=True, kw_only=True):
     """One connection of a spec, without anything secret. ``status``: ``connected`` or ``reconnect``.
     ``pages``: by remote module, where a person sees a record, as :class:`syncline.connect.contract.Account`
     has it."""
@@ -43,8 +42,7 @@ class Connected:
         return None if template is None else template.replace("{id}", quote(record.partition("/")[0]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resting:
+class Resting(Struct, frozen=True, kw_only=True):
     """A staged record. ``due``: the instant of its next try, ``None`` when it waits for something else;
     ``own``: its values by map; ``faults``: by map, why its value cannot be carried over."""
 
@@ -64,8 +62,7 @@ class Resting:
     lock: dict[str, Any] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """An open question, with the pass that asked it first."""
 
     id: int
@@ -77,8 +74,7 @@ class Asked:
     pass_id: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One audit row. ``side`` and ``record``: the end it happened at, where it happened at one."""
 
     id: int
@@ -92,8 +88,7 @@ class Event:
     detail: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class Sent(Struct, frozen=True, kw_only=True):
     """One operation of the journal and what came of it. ``message``: the remote's own words."""
 
     id: int
@@ -110,8 +105,7 @@ class Sent:
     settled_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassRow:
+class PassRow(Struct, frozen=True, kw_only=True):
     """One pass: who ran which verb, and when."""
 
     id: int
@@ -168,8 +162,7 @@ def newest_scope(
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True, kw_only=True):
     """A module of another spec that keeps records of the same organisation; ``last``: when its spec's last
     pass began."""
 

@@ -12,9 +12,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from syncline.errors import SynclineError
@@ -72,8 +72,7 @@ class LeaseBusy(SynclineError):
         self.left_s = left_s
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lease:
+class Lease(Struct, frozen=True, kw_only=True):
     """A lease as it was acquired. ``epoch`` grows by one with every new holder of ``key``."""
 
     key: str
@@ -81,8 +80,7 @@ class Lease:
     epoch: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class Holder(Struct, frozen=True, kw_only=True):
     """Who holds a lease now, and for how many more seconds."""
 
     owner: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from syncline import exactjson
@@ -18,8 +18,7 @@ from syncline.store.statement import LIMIT, Statement, find, param
 _BATCH = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScopeKey:
+class ScopeKey(Struct, frozen=True, kw_only=True):
     """What makes a scope: other organisations or other remote modules are another scope, with other links."""
 
     spec: str
@@ -30,7 +29,7 @@ class ScopeKey:
     right_module: str
 
 
-_SCOPE = find(t.scope, ["id", "digest"], " ".join(ScopeKey.__slots__))
+_SCOPE = find(t.scope, ["id", "digest"], " ".join(ScopeKey.__struct_fields__))
 _DIGEST = find(t.scope, ["digest"], "id")
 _ANY_LINK = Statement(
     "scope limit", lambda _: sa.select(t.link.c.id).where(t.link.c.scope == param("scope")).suffix_with(LIMIT)
@@ -45,10 +44,10 @@ def open_scope(db: Connection, key: ScopeKey, digest: str, fields: Mapping[str, 
     links stay. A map that now means another value is one that the ends have never agreed on.
     """
     told: dict[str, Any] = {"module": digest, "fields": dict(fields), "approved": {}}
-    rows = _SCOPE.all(db, *(getattr(key, name) for name in ScopeKey.__slots__))
+    rows = _SCOPE.all(db, *(getattr(key, name) for name in ScopeKey.__struct_fields__))
     if not rows:
         made = next_id()
-        values = {name: getattr(key, name) for name in ScopeKey.__slots__}
+        values = {name: getattr(key, name) for name in ScopeKey.__struct_fields__}
         db.execute(sa.insert(t.scope).values(id=made, digest=exactjson.encode(told), **values))
         return made
     scope = int(rows[0][0])

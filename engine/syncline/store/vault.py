@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from msgspec import Struct, field
 from sqlalchemy.engine import Connection
 
 from syncline.connect.contract import Account, Grant, Organisation
@@ -33,8 +33,7 @@ _LOCK_TTL_S = 15.0
 _LOCK_WAIT_S = 120.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedConnection:
+class SavedConnection(Struct, frozen=True, kw_only=True):
     """One connection without its tokens.
 
     ``status``: ``connected``, or ``reconnect`` with the ``reason``. ``account``: what the last check

@@ -7,9 +7,9 @@ catalogue is narrowed to what the kit can fill, and nothing else is changed.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.connect import Catalogue, Connection, Page, RemoteModule, Session
 from syncline.connect.conformance import Verdict, run

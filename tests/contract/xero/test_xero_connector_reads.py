@@ -355,7 +355,7 @@ def test_the_catalogue_is_well_formed() -> None:
     ],
 )
 def test_reads_that_fail(remote: Remote, session: Session, fault: Fault, error: type[Exception]) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     remote.sandbox.faults.arm(replace(fault, path="/api"))
     with pytest.raises(error) as raised:
@@ -375,7 +375,7 @@ def test_reads_that_fail(remote: Remote, session: Session, fault: Fault, error: 
     ],
 )
 def test_reads_that_are_mended(remote: Remote, session: Session, fault: Fault) -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     remote.make("Contacts", {"Name": "A"})
     remote.sandbox.faults.arm(replace(fault, path="/api"))

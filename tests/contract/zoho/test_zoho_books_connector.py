@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from books_remote import Books, books, change, create, drain, fields, lines, read_one, sent
+from msgspec.structs import replace
 
 from syncline.connect import (
     Connection,

@@ -6,11 +6,11 @@ import csv
 import io
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 from zoho_remote import Remote
 
 from syncline.connect import (

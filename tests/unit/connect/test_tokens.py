@@ -7,11 +7,11 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 from tokenserver import CLIENT_ID, CLIENT_SECRET, TokenServer
 
 from syncline.connect.contract import Account, Grant, Organisation

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from made_up import BOOKS, CONNECTORS, CRM, MadeUp
+from msgspec.structs import replace
 
 from syncline.connect import Catalogue, Connector, Field, FieldType
 from syncline.mapping.check import check_spec, read_expressions

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 from tests.support.memory import MemorySession
 from tests.support.world import SPEC, Pair
 
@@ -817,7 +817,7 @@ def test_a_locked_record_is_told_once_and_written_when_it_opens(
     locked = {"yes": True}
 
     def record(remote: Any, module: str, record_id: str) -> Record:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         found = original(remote, module, record_id)
         if remote is pair.b and locked["yes"]:

@@ -6,12 +6,14 @@ import http.client
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connect.conformance.promise import Broken, World
 from syncline.connect.contract import (
@@ -67,8 +69,7 @@ class MemoryTokens:
             yield None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exchange:
+class Exchange(Struct, frozen=True, kw_only=True):
     """A request that the sandbox processed, and the status it answered with."""
 
     method: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from syncline.connect.conformance.bench import Bench
@@ -67,8 +68,7 @@ class Case:
 Check = Callable[[Case], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class Promise(Struct, frozen=True, kw_only=True):
     """``promised``: one sentence. ``by_module``: checked for each remote module that is synced."""
 
     name: str
@@ -79,8 +79,7 @@ class Promise:
     by_module: bool
 
 
-@dataclass(slots=True)
-class Chapter:
+class Chapter(Struct):
     """Promises of one level, in the order they are written down."""
 
     level: Level

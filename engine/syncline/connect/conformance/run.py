@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from syncline.connect.conformance.bench import Bench
 from syncline.connect.conformance.promise import Broken, Case, Level, NotApplicable, Promise
@@ -21,8 +22,7 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not applicable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Struct, frozen=True, kw_only=True):
     """What came of one promise. ``why``: of a failure or of not being applicable, a sentence for each
     module it concerns; ``notes``: what was left out of a promise that holds."""
 
@@ -32,8 +32,7 @@ class Finding:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Struct, frozen=True, kw_only=True):
     connector: str
     findings: tuple[Finding, ...]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connect.conformance.promise import (
     Broken,
@@ -96,8 +98,7 @@ def check_create_batch(case: Case) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Trial:
+class _Trial(Struct, frozen=True):
     """One field set on one record: as it was before, what was sent, and what became of it."""
 
     field: Field

@@ -7,13 +7,13 @@ import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import msgspec
+from msgspec import Struct, field
 
 from syncline.connect.sandbox.clock import VirtualClock
 from syncline.connect.sandbox.faults import Faults
@@ -26,8 +26,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 Switches = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxSettings:
+class SandboxSettings(Struct, frozen=True, kw_only=True):
     """``limits``: enforce the rate limits. ``keep``: a folder in which the data outlive a restart."""
 
     limits: bool = True
@@ -35,8 +34,7 @@ class SandboxSettings:
     clock: VirtualClock = field(default_factory=VirtualClock)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(Struct, frozen=True, kw_only=True):
     """``query``: decoded, every value of a repeated name; ``params``: the route's named parts, decoded."""
 
     method: str
@@ -59,8 +57,7 @@ class Request:
         return {k: v[0] for k, v in parse_qs(self.body.decode(), keep_blank_values=True).items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -79,8 +76,7 @@ class Reply:
         return Reply(302, b"", {"Location": url})
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Struct, frozen=True):
     """A webhook's request as the remote sends it."""
 
     headers: Mapping[str, str]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class FaultKind(StrEnum):
@@ -27,8 +29,7 @@ class FaultKind(StrEnum):
     REMOTE = "remote"  # answered as this remote would: `name` is one of the sandbox's own faults
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
+class Fault(Struct, frozen=True, kw_only=True):
     """``path``: a regular expression that the request's path must match from its start. ``skip``: how many
     matching requests go by first; ``times``: how many are hit then. ``holding``: hits requests alone whose
     body has this text."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 SALES = "sales"
 BOOKS = "books"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Company:
+class Company(Struct, frozen=True, kw_only=True):
     """A customer. ``sales_name`` and ``books_name`` are two people's spellings of one company, ``None``
     where that department has never heard of it. ``terms_days``: days from the invoice date."""
 
@@ -36,8 +37,7 @@ class Company:
     archived: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Product:
+class Product(Struct, frozen=True, kw_only=True):
     """Something sold. ``code`` is what both departments call it by."""
 
     key: int
@@ -51,8 +51,7 @@ class Product:
     in_books: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvoiceLine:
+class InvoiceLine(Struct, frozen=True, kw_only=True):
     """``discount_percent`` 0-100; ``price`` in the invoice's currency, up to 4 decimals."""
 
     product: int
@@ -63,8 +62,7 @@ class InvoiceLine:
     taxable: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invoice:
+class Invoice(Struct, frozen=True, kw_only=True):
     """``status``: draft, submitted, approved, part-paid, paid, voided or deleted. ``rate``: units of
     ``currency`` for one unit of the home currency."""
 
@@ -81,8 +79,7 @@ class Invoice:
     in_books: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class World(Struct, frozen=True, kw_only=True):
     """``name``: the business whose ledgers these are; ``currency``: its home currency."""
 
     name: str

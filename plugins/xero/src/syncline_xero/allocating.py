@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connect import (
     AnswerLost,
@@ -36,8 +38,7 @@ from syncline_xero.wire import read_record, write_values
 _FIELD = "Allocations"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """``released``: ids to take back; ``made``: the values of those to make."""
 
     released: tuple[str, ...]

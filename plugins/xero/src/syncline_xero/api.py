@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct
+
 from syncline.connect import (
     Connection,
     HttpReply,
@@ -23,8 +25,7 @@ from syncline_xero.kinds import KINDS
 from syncline_xero.wire import read_instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
+class Listing(Struct, frozen=True, kw_only=True):
     """One list. ``page_count``: from the pagination object, ``None`` when the answer has none."""
 
     rows: Sequence[Mapping[str, Any]]

@@ -6,7 +6,8 @@ Contacts and items here; documents and reference data have pages of their own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from syncline.connect import Catalogue, Field, FieldType, Reference, RemoteModule
 from syncline_xero.documents import DOCUMENTS

@@ -7,8 +7,9 @@ is stored as it is sent, so that the categories a spec does not map go along.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncline.connect import Item, Items, Record, RemoteModule, Write, WriteKind
 from syncline_xero.api import Api

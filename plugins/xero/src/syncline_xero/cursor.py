@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from msgspec import Struct
 
 from syncline.connect import RemoteProtocolError
 
@@ -13,8 +14,7 @@ from syncline.connect import RemoteProtocolError
 OVERLAP = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """``page``: the next page of the read under way, 1 between reads. ``since``: only changes from this
     instant on (ISO, UTC, whole seconds). ``began``: the remote's clock on the first page of the read under
     way, from which the read after it will start."""

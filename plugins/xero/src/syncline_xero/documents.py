@@ -9,7 +9,8 @@ purchase orders Xero publishes no such table; theirs is what its screens allow.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from syncline.connect import Capabilities, Field, FieldType, Reference, RemoteModule
 from syncline_xero.fields import WRITABLE, choice, day, decimal, flag, link, ro, text

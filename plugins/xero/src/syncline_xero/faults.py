@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.connect import (
     HttpReply,
@@ -25,8 +26,7 @@ from syncline.connect import (
 ZERO_ID = "00000000-0000-0000-0000-000000000000"
 
 
-@dataclass(frozen=True, slots=True)
-class Meaning:
+class Meaning(Struct, frozen=True):
     """``code``: our short name of the refusal, for programs; ``field``: the remote field at fault."""
 
     pattern: str

@@ -7,11 +7,11 @@ list); its API documentation, Requests and responses (paging). The largest page 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(Struct, frozen=True, kw_only=True):
     """One module's way to Xero.
 
     ``path``: its endpoint; ``collection``: its name in bodies; ``type``: the ``Type`` that sets it apart

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 DEFAULT = "us"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataCenter:
+class DataCenter(Struct, frozen=True, kw_only=True):
     name: str
     accounts: str
     api: str
@@ -40,8 +40,7 @@ DATA_CENTERS: Mapping[str, DataCenter] = {
 _EDITIONS = re.compile(r"^https://(?:www|sandbox|developer)\.(zohoapis\.[a-z.]+)$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hosts:
+class Hosts(Struct, frozen=True, kw_only=True):
     """``own``: Zoho's real hosts, so that a reply's word on the API host counts."""
 
     accounts: str

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct, field
 
 from syncline_xero.sandbox.contacts import Contacts
 from syncline_xero.sandbox.ledger import Collection, Ledger
@@ -23,14 +24,12 @@ HAS_PAYMENT = "This document cannot be edited as it has a payment or credit note
 _TREATMENTS = {"EXCLUSIVE": "Exclusive", "INCLUSIVE": "Inclusive", "NOTAX": "NoTax"}
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     row: Row
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sort:
+class Sort(Struct, frozen=True, kw_only=True):
     """What tells one kind of document from another.
 
     ``noun``: as messages have it; ``collection``: as envelopes have it; ``types``: the values of ``Type``,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from syncline_xero.sandbox.ledger import Ledger
 from syncline_xero.sandbox.tracking import tracked
@@ -21,16 +22,14 @@ _PRICED = ("Quantity", "UnitAmount", "LineAmount", "ItemCode", "AccountCode", "T
 _LIMIT = Decimal("9999999999.99")
 
 
-@dataclass(slots=True)
-class Findings:
+class Findings(Struct):
     """What was found wrong with a document so far."""
 
     faults: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LineRules:
+class LineRules(Struct, frozen=True, kw_only=True):
     """What the document says to its lines. ``posting``: it will be in the ledger, so codes must be whole."""
 
     sales: bool

@@ -8,9 +8,10 @@ change; with ``order=<id>`` they do not.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.connect.sandbox import Reply, Request, VirtualClock
 from syncline_xero.sandbox.ledger import Collection
@@ -23,8 +24,7 @@ MAX_PAGE_SIZE = 1000
 MAX_QUERY = 2000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     rows: Sequence[Row]
     pagination: Mapping[str, int] | None
     summary: bool
@@ -34,8 +34,7 @@ class Listed:
         return self.pagination is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRules:
+class ListRules(Struct, frozen=True, kw_only=True):
     """What one endpoint takes. ``always_paged``: also without ``page``; ``fixed_size``: pages of 100 and no
     pagination object; ``where``: whether it takes one (it is not heeded else); ``narrow``: filter parameters
     of its own, as a predicate or ``None``; ``view``: the row as expressions see it; ``search``: the fields

@@ -15,10 +15,11 @@ import json
 import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
+
+from msgspec import Struct
 
 from syncline.connect.sandbox import Reply, Request, Tables, VirtualClock
 from syncline_xero.sandbox.wire import Row, problem
@@ -52,8 +53,7 @@ _IDENTITY = frozenset(["openid", "profile", "email", "offline_access"])
 _SIGNING_KEY = hashlib.sha256(b"sandbox" + NAMESPACE.bytes).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """What an access token allows. ``tenant``: the one organisation of a custom connection."""
 
     scopes: frozenset[str]

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from syncline_xero.sandbox.wire import Row, query_fault
 
@@ -29,8 +30,7 @@ _TOKEN = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """What may be asked of one collection.
 
     ``fields``: name in lower case -> name as stored, dotted for nested ones; ``folded``: fields whose
@@ -106,8 +106,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Operand:
+class _Operand(Struct, frozen=True):
     get: Getter
     field: str | None = None
     constant: bool = False
@@ -333,8 +332,7 @@ def _compare(left: _Operand, op: str, right: _Operand, shape: Shape) -> Predicat
     return predicate
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """A readable ``where``. ``optimised``: touches fast fields alone."""
 
     predicate: Predicate

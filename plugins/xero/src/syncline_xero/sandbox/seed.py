@@ -7,10 +7,11 @@ first modified-since read after seeding finds nothing new.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncline.connect.sandbox import Company, Invoice, Product, Tables, VirtualClock, World
 from syncline_xero.sandbox.contacts import ADDRESS_TYPES, PHONE_TYPES, Contacts

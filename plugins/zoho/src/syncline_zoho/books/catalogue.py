@@ -8,8 +8,9 @@ and what it keeps by id (currency, tax, account) has its name or code beside it,
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncline.connect import Capabilities, Catalogue, Field, FieldType, Reference, RemoteModule
 

@@ -8,11 +8,12 @@ again, unless its second was not over when it was listed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.connect import RemoteProtocolError
 from syncline_zoho.books.values import read_instant, utc_text
@@ -24,8 +25,7 @@ SETTLED = timedelta(seconds=2)
 REMEMBERED = 2_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(Struct, frozen=True, kw_only=True):
     """An unfinished read. ``offset``: rows of the list passed; ``anchors``: ids of the last of them, by which
     the place is known again; ``started``: by the remote's clock."""
 
@@ -34,8 +34,7 @@ class Scan:
     started: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+class Cursor(Struct, frozen=True, kw_only=True):
     """``low``: everything changed up to here was delivered; ``seen``: stamps by id of what was delivered
     from there on; ``day``: the organisation's day up to which lapsed documents were looked for;
     ``offset_min``: how far its clock is from UTC, as its rows told last."""

@@ -7,8 +7,9 @@ lists and users have none of the latter: their entries follow the invoices' by a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
+
+from msgspec import Struct, field
 
 
 class Changes(Enum):
@@ -20,8 +21,7 @@ class Changes(Enum):
     WHOLE = "whole"  # small reference data, read whole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class Kind(Struct, frozen=True, kw_only=True):
     """``one``, ``many``: the keys of a record and of a list in replies; ``id``: the key of a record's id.
 
     ``noun``: what the remote calls a record in its refusals. ``order``: a column by which a list can be

@@ -8,8 +8,9 @@ the walk steps back. Rows that move down are met again, which does no harm.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.connect import RemoteProtocolError
 from syncline_zoho.books.api import Api
@@ -28,8 +29,7 @@ _STEPS_BACK = 50
 _MAX_PAGES = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(Struct, frozen=True, kw_only=True):
     """A part of a list. ``start``: rows before it."""
 
     page: int
@@ -40,8 +40,7 @@ class Window:
         return (self.page - 1) * self.per_page
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(Struct, frozen=True, kw_only=True):
     """``rows``: those of a window that were not passed before; ``scan``: the place after them; ``last``:
     whether the list ends here; ``order``: how the remote says that it is sorted."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.connect import Field, Page, Record, RemoteModule, RemoteProtocolError, State
 from syncline_zoho.books.api import Api
@@ -25,8 +26,7 @@ from syncline_zoho.books.values import custom_values, read_instant, read_values,
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Reader:
+class Reader(Struct, frozen=True):
     """``locked_until``: the last day of the locked period, if the spec says."""
 
     api: Api

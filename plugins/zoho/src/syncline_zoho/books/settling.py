@@ -8,10 +8,11 @@ broken off (a status, a credit note's applications) is done once none of its cal
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.connect import Field, Items, Outcome, Record, SentWrite, Write
 from syncline_zoho.books.api import Api
@@ -29,8 +30,7 @@ SLACK = timedelta(minutes=15)
 Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Settler:
+class Settler(Struct, frozen=True):
     api: Api
     reader: Reader
     writer: Writer

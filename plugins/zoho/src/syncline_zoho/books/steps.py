@@ -7,9 +7,10 @@ does only what is missing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from syncline.connect import Items
 from syncline_zoho.books.catalogue import MOVES
@@ -22,8 +23,7 @@ Values = Mapping[str, Any]
 _SET_OFF = "invoices"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One call. ``field``: what of the record it sets; ``first``: before the record's own update, which the
     state it leaves would refuse."""
 

@@ -6,9 +6,11 @@ Nothing here ever asks the remote to send mail: no call of it, and no parameter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connect import (
     AnswerLost,
@@ -31,8 +33,7 @@ from syncline_zoho.books.shaping import apart, main_person, make_body, needs_sto
 from syncline_zoho.books.steps import Impossible, Step, person_step, plan_steps, status_step
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+class Writer(Struct, frozen=True):
     """``link_field``: the custom field by which creates are upserts, if the spec names one."""
 
     api: Api

@@ -9,11 +9,12 @@ on from the newest, and the overlap is read again once it has aged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connect import RemoteProtocolError
 from syncline_zoho.crm.query import MAX_ROWS, after, instant
@@ -27,8 +28,7 @@ ROOM = MAX_ROWS // 4
 Place = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scan:
+class Scan(Struct, frozen=True, kw_only=True):
     """An unfinished read. ``started``: by the remote's clock, once known; ``at``: the last row
     delivered; ``since``: where it began (inclusive), ``None`` for everything or when ``wide``, which
     began after ``Cursor.high``; ``seen``: rows so far that will have to be read again; ``rows``: rows so
@@ -43,8 +43,7 @@ class Scan:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cursor:
+class Cursor(Struct, frozen=True, kw_only=True):
     """``low``: all changes up to here were read after they had aged; ``high``: the newest row seen;
     ``seen``: rows known to lie between; ``deleted``: deletions up to here were read; ``whole``: when the last
     read of everything began; ``rows``: how many rows it had."""

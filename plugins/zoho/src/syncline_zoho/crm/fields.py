@@ -6,9 +6,10 @@ Types, lengths and the test of writability (``operation_type``) after Zoho CRM A
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncline.connect import Capabilities, Catalogue, Field, FieldType, Reference, RemoteModule
 from syncline_zoho.crm.standard import MODULES, RawField, load_custom, load_modules

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connect import Page, Record, RemoteProtocolError, State
 from syncline_zoho.crm.api import Api, QueryRefused, page_numbers, read_body
@@ -34,8 +36,7 @@ _FEW_ROWS = 200
 _LINE_PAGES = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(Struct, frozen=True, kw_only=True):
     """The fields asked for, by how they are had. ``columns``: by query; ``subforms``: line rows, with the
     subform module of each; ``whole``: from the record alone, one call each; ``entries``: a price book's."""
 

@@ -8,11 +8,11 @@ an ``operation_type`` that is false throughout; ``pick_list_values`` is a list o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 RawField = Mapping[str, Any]
 
@@ -32,8 +32,7 @@ SUBFORMS = ("Invoiced_Items", "Quoted_Items", "Ordered_Items", "Purchase_Items")
 _CUSTOM = "custom_module"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandardModule:
+class StandardModule(Struct, frozen=True, kw_only=True):
     """``head``: what the modules API says of it; ``fields``: in the order of the layout."""
 
     name: str

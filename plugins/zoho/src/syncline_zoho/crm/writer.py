@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.connect import (
     AnswerLost,
@@ -29,8 +31,7 @@ from syncline_zoho.crm.values import read_instant, stamp_of, to_wire, utc_text, 
 _CARE = timedelta(seconds=1)
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(Struct):
     """Updates that share one ``If-Unmodified-Since``; ``since`` is ``None`` for unguarded ones."""
 
     since: datetime | None

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
+
+from msgspec import Struct
 
 from syncline.connect.sandbox import Reply, Request, Route, SandboxSettings, Tables
 
@@ -26,14 +27,12 @@ REFRESH_TOKENS = 20
 _LOOPBACK = re.compile(r"http://localhost:\d{1,5}/[\w./-]*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Struct, frozen=True, kw_only=True):
     id: str
     secret: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
+class AccessToken(Struct, frozen=True, kw_only=True):
     """What an access token says when it is shown: ``problem`` is why it is refused, if it is."""
 
     scopes: frozenset[str] = frozenset()

@@ -8,10 +8,11 @@ out is deleted; one that is sent is replaced.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
+
+from msgspec import Struct, field
 
 from syncline_zoho.books.kinds import KINDS
 from syncline_zoho.books.locks import HARMLESS
@@ -34,8 +35,7 @@ from syncline_zoho.books.sandbox.wire import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class Rules(Struct, frozen=True, kw_only=True):
     """``begins``: the status of a new one; ``moves``: by call, the statuses it may start from and the one it
     leads to; ``days``: further days; ``due``: whether it falls due; ``discounts``: whether it has any."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
 
 from syncline.connect.sandbox import Reply, Request
 from syncline_zoho.books.sandbox.errors import invalid, success
@@ -22,8 +23,7 @@ MOST = 200
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d{4})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRules:
+class ListRules(Struct, frozen=True, kw_only=True):
     """``sorts``: columns that can be asked for, the first two words being the default column and order;
     ``equals``: parameters that are compared; ``since``: whether ``last_modified_time`` is heeded;
     ``filters``: by ``filter_by``, of which the first is the default."""

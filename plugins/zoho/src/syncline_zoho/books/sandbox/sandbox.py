@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from importlib.resources import files
 from typing import Any
+
+from msgspec.structs import replace
 
 from syncline.connect.sandbox import Reply, Request, Route, Sandbox, SandboxSettings, Switches, World
 from syncline_zoho.books.kinds import KINDS

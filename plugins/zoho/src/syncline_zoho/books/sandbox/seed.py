@@ -7,9 +7,10 @@ so that a read of what changed finds nothing new after seeding.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from syncline.connect.sandbox import Company, Invoice, Product, World
 from syncline_zoho.books.sandbox.organisation import Organisation

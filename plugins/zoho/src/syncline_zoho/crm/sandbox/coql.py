@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline_zoho.crm.sandbox.errors import Refused
 
@@ -32,8 +33,7 @@ _KEYWORDS = {
 _AGGREGATES = ("COUNT", "SUM", "MIN", "MAX", "AVG")
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """``op``: = != < <= > >= like, not like, in, not in, is null, is not null, between, not between;
     ``value``: a text, a number as text, a bool, or a tuple of those."""
 
@@ -42,14 +42,12 @@ class Compare:
     value: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Both:
+class Both(Struct, frozen=True):
     left: Condition
     right: Condition
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(Struct, frozen=True):
     left: Condition
     right: Condition
 
@@ -57,8 +55,7 @@ class Either:
 Condition = Compare | Both | Either
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """``aggregate``: the function around the name, if any; ``label``: the key in the reply's rows."""
 
     name: str
@@ -66,8 +63,7 @@ class Column:
     aggregate: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(Struct, frozen=True, kw_only=True):
     columns: Sequence[Column]
     module: str
     where: Condition

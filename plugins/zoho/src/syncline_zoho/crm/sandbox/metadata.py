@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from syncline_zoho.crm.standard import SUBFORMS, StandardModule, load_custom, load_modules
 
@@ -31,8 +31,7 @@ USERS = ("ownerlookup", "userlookup")
 RECORD_ONLY = ("subform", "pricing_details")
 
 
-@dataclass(slots=True, kw_only=True)
-class FieldMeta:
+class FieldMeta(Struct, kw_only=True):
     """One field; plain attributes because every request looks at them."""
 
     name: str
@@ -126,8 +125,7 @@ class FieldMeta:
         return body
 
 
-@dataclass(slots=True, kw_only=True)
-class ModuleMeta:
+class ModuleMeta(Struct, kw_only=True):
     """One module; ``fields`` by API name, in order. ``parent``: of a subform, the module it belongs to."""
 
     name: str

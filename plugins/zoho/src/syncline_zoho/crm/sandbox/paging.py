@@ -7,7 +7,8 @@ After Zoho CRM API v8, Get Records: a token is bound to the user and the other p
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.connect.sandbox import VirtualClock
 from syncline_zoho.crm.sandbox.errors import Refused
@@ -18,8 +19,7 @@ MAX_BY_TOKEN = 100_000
 MAX_PER_PAGE = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """``after``: (Modified_Time, id) of the last record given; ``given``: how many so far."""
 
     params: tuple[tuple[str, str], ...]

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from itertools import islice
 from operator import eq, ge, gt, le, lt
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline_zoho.crm.sandbox.checks import parse_instant
 from syncline_zoho.crm.sandbox.coql import Both, Column, Compare, Condition, Query
@@ -33,8 +35,7 @@ _COMPARES = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 _EVERYWHERE = ("is null", "is not null", "in", "not in", "=", "!=")
 
 
-@dataclass(frozen=True, slots=True)
-class _Reach:
+class _Reach(Struct, frozen=True):
     """A column resolved: how to get it, and its metadata."""
 
     meta: FieldMeta
