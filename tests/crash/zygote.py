@@ -204,10 +204,8 @@ def _load() -> None:
         "concurrent.futures.thread",
     ):
         importlib.import_module(name)
-    from syncline.connect.http import _ssl_context
     from syncline.run.installed import installed_plugins
 
-    _ssl_context()
     for connector in installed_plugins().connectors.values():
         connector.catalogue()
 

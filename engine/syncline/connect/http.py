@@ -241,7 +241,8 @@ class HttpClient:
         self._transport = transport
         self._timeout_s = SILENCE_S if timeout_s is None else timeout_s
         self._lock = threading.Lock()
-        self._clients: dict[bool, httpx.Client] = {}
+        #: By whether they stay on this machine, and whether they are encrypted.
+        self._clients: dict[tuple[bool, bool], httpx.Client] = {}
         self._closed = False
         self._reads = 0
         self._writes = 0
@@ -409,19 +410,20 @@ class HttpClient:
 
         from syncline.connect.timelimit import limited
 
-        loopback = is_loopback(urlsplit(url).hostname or "")
+        parts = urlsplit(url)
+        loopback, encrypted = is_loopback(parts.hostname or ""), parts.scheme == "https"
         with self._lock:
             if self._closed:
                 raise SynclineError("this connection has been closed", fix="open a new one")
-            client = self._clients.get(loopback)
+            client = self._clients.get((loopback, encrypted))
             if client is None:
                 quiet_libraries()
-                client = self._clients[loopback] = limited(
+                client = self._clients[loopback, encrypted] = limited(
                     httpx.Client(
                         transport=self._transport,
                         timeout=httpx.Timeout(self._timeout_s, connect=10.0),
                         limits=httpx.Limits(max_keepalive_connections=10, keepalive_expiry=10.0),
-                        verify=_ssl_context(),
+                        verify=_ssl_context() if encrypted else _trusts_nobody(),
                         trust_env=not loopback,
                         follow_redirects=False,
                         # No API needs cookies, and whoever sets them could pile them up without end.
@@ -612,6 +614,11 @@ def _certificate_fault(error: BaseException) -> bool:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
+
+
+def _trusts_nobody() -> ssl.SSLContext:
+    """For plain http, which has no use for one: no certificate would pass."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 _context: ssl.SSLContext | None = None
