@@ -23,7 +23,8 @@ from syncline.spec.nearest import did_you_mean
 from syncline.spec.parse import flows_to
 from syncline.spec.problems import Place, Problem, Severity
 from syncline.spec.schema import make_validator, schema_findings
-from syncline.spec.tree import Entry, List, Map, Node, Scalar
+from syncline.spec.sound import Sound, digest_of
+from syncline.spec.tree import Entry, List, Map, Node, Scalar, plain_data
 
 
 def check_spec(
@@ -33,11 +34,13 @@ def check_spec(
     expressions: Expressions,
     *,
     hurt: Collection[str] = (),
+    sound: Sound | None = None,
 ) -> list[Problem]:
     """Everything in the spec that its systems would not take, in the order of the files.
 
     ``live``: by system, what its organisation has; a system that is not in it is judged by its connector's
-    catalogue. ``hurt``: modules that are not complete, of which nothing is said to be missing.
+    catalogue. ``hurt``: modules that are not complete, of which nothing is said to be missing. ``sound``:
+    what need not be held against a schema again.
     """
     problems: list[Problem] = []
     catalogues: dict[str, Catalogue] = {}
@@ -47,7 +50,7 @@ def check_spec(
             if system.connector:  # its absence is told by the grammar
                 problems.append(_unknown_connector(system, connectors))
             continue
-        problems += check_options(system, connector)
+        problems += check_options(system, connector, sound or Sound())
         catalogue = (live or {}).get(system.name) or _built_in(connector, system, problems)
         if catalogue is not None:
             catalogues[system.name] = catalogue
@@ -81,16 +84,21 @@ def read_expressions(
     return expressions, problems
 
 
-def check_options(system: System, connector: Connector) -> list[Problem]:
+def check_options(system: System, connector: Connector, sound: Sound) -> list[Problem]:
     """The system's own options against what the connector takes; values that come from the environment and
     are not set are not judged."""
+    tree = Map(system.place, {key: _entry(system, key, value) for key, value in system.options.items()})
+    digest = digest_of(connector.options_schema, plain_data(tree))
+    if digest in sound:
+        return []
     try:
-        validator = make_validator(connector.options_schema)
+        findings = schema_findings(make_validator(connector.options_schema), tree)
     except ValueError as bad:
         return [_broken(system, f"its options_schema is no JSON Schema: {bad}")]
-    tree = Map(system.place, {key: _entry(system, key, value) for key, value in system.options.items()})
+    if not findings:
+        sound.add(digest)
     problems = []
-    for finding in schema_findings(validator, tree):
+    for finding in findings:
         unset = _unset(system.options.get(str(finding.path[0])) if finding.path else None)
         if not unset:
             problems.append(_option_problem(finding.problem, system))

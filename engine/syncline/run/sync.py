@@ -11,6 +11,7 @@ from syncline.errors import SynclineError
 from syncline.run.passes import PassResult, Report, run_pass
 from syncline.run.workspace import Workspace
 from syncline.store.scopes import begin_pass, end_pass
+from syncline.store.sound import note_sound
 
 
 def sync(workspace: Workspace, report: Report, *, full: bool = False, accept: bool = False) -> dict[str, Any]:
@@ -49,6 +50,8 @@ def recorded_pass(workspace: Workspace, verb: str) -> Iterator[tuple[int, PassRe
     name = workspace.spec.name
     with workspace.database.write() as db:
         pass_id = begin_pass(db, name, verb, workspace.who, workspace.now())
+        if workspace.sound.fresh:
+            note_sound(db, workspace.sound.fresh, workspace.now())
     reason = ""
     try:
         yield pass_id, result

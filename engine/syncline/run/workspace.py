@@ -44,13 +44,15 @@ from syncline.spec.matches import Matches, load_matches, matches_file
 from syncline.spec.model import End, EnvText, Module, Spec, System
 from syncline.spec.problems import Problem, Severity, SpecError
 from syncline.spec.report import as_text
+from syncline.spec.sound import Sound
 from syncline.store.calls import CallLedger
 from syncline.store.catalogues import load_catalogue, save_catalogue
 from syncline.store.crypto import load_cipher
-from syncline.store.database import Database, open_store, sqlite_file
+from syncline.store.database import Database, StoreError, open_store, sqlite_file
 from syncline.store.lease import Kept, Leases, fence
 from syncline.store.ledger import Ledger
 from syncline.store.scopes import ScopeKey, approve_maps, end_dead_passes, open_scope, unapproved_maps
+from syncline.store.sound import was_sound
 from syncline.store.vault import CONNECTED, CUT, SavedConnection, Vault
 
 #: The options of a system that the engine reads itself.
@@ -120,7 +122,18 @@ class Workspace:
 
     @cached_property
     def loaded(self) -> Loaded:
-        return load_spec(self.file, bundles=self.plugins.bundles, environ=self.environ)
+        return load_spec(self.file, bundles=self.plugins.bundles, environ=self.environ, sound=self.sound)
+
+    @cached_property
+    def sound(self) -> Sound:
+        """What earlier passes found to keep its schema; nothing where there is no state, or none that can be
+        read: that is for those to tell who need it."""
+        try:
+            file = sqlite_file(self.state_url)
+            database = self.database if file is None or file.exists() else None
+        except StoreError:
+            database = None
+        return Sound() if database is None else Sound(partial(was_sound, database))
 
     @cached_property
     def expressions(self) -> Expressions:
@@ -139,7 +152,9 @@ class Workspace:
         problems = list(loaded.problems)
         if loaded.spec is not None:
             problems += self._read_expressions[1]
-            problems += check_spec(loaded.spec, self.plugins.connectors, None, self.expressions)
+            problems += check_spec(
+                loaded.spec, self.plugins.connectors, None, self.expressions, sound=self.sound
+            )
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         if errors or loaded.spec is None:
             raise SpecError(errors or problems, shown=as_text(errors or problems, loaded.sources, 1))

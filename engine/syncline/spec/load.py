@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -18,7 +17,8 @@ from syncline.spec.macros import MacroSource, read_macros
 from syncline.spec.model import Spec
 from syncline.spec.parse import parse_spec
 from syncline.spec.problems import Problem, Severity
-from syncline.spec.schema import Finding, schema_findings, spec_validator
+from syncline.spec.schema import Finding, schema_findings, spec_schema, spec_validator
+from syncline.spec.sound import Sound, digest_of
 from syncline.spec.source import Source
 from syncline.spec.strays import stray_keys
 from syncline.spec.tree import Map, Path, Scalar, find, plain_data, without
@@ -48,12 +48,13 @@ def load_spec(
     bundles: Sequence[Traversable | pathlib.Path] = (),
     environ: Mapping[str, str] | None = None,
     bases: Bases | None = None,
+    sound: Sound | None = None,
 ) -> Loaded:
     """Read, merge, check and type the spec at ``path``; never raises for what the files hold.
 
     ``bundles``: folders that hold ``specs/`` and ``transforms/``, beside the engine's own. ``environ``: what
     counts as set (default: the process's environment). ``bases``: gives many calls one memory of the bases
-    they share, instead of ``bundles``.
+    they share, instead of ``bundles``. ``sound``: what need not be held against the schema again.
     """
     bases = bases if bases is not None else Bases(bundles)
     layered = read_layers(path, bases)
@@ -67,7 +68,7 @@ def load_spec(
         return (problem.place.file, problem.place.line) not in misread
 
     problems = [p for p in problems if p.severity is Severity.ERROR or makes_sense(p)]
-    tree, findings = _valid_part(layered.tree)
+    tree, findings = _valid_part(layered.tree, sound or Sound())
     problems += [finding.problem for finding in findings if makes_sense(finding.problem)]
     hurt = {str(f.path[1]) for f in findings if f.path[:1] == ("modules",) and len(f.path) > 1}
     parsed = parse_spec(tree, layered.tree, str(path), os.environ if environ is None else environ)
@@ -95,11 +96,11 @@ def sort_problems(problems: Sequence[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.place, p.code, p.message)))
 
 
-def _valid_part(tree: Map) -> tuple[Map, list[Finding]]:
+def _valid_part(tree: Map, sound: Sound) -> tuple[Map, list[Finding]]:
     """Everything that breaks the grammar, and the document without it."""
     strays = stray_keys(tree)
     told = {finding.problem.place for finding in strays}
-    found = _grammar_findings(_prune(tree, [finding.path for finding in strays]))
+    found = _grammar_findings(_prune(tree, [finding.path for finding in strays]), sound)
     findings = strays + [finding for finding in found if finding.problem.place not in told]
     doomed = [_hold(tree, finding) for finding in findings if not _bearable(finding)]
     left = tree
@@ -113,17 +114,27 @@ def _valid_part(tree: Map) -> tuple[Map, list[Finding]]:
 
 
 #: Digests of modules that keep the grammar: those of a base come with each spec that extends it.
-_SOUND: set[bytes] = set()
+_SOUND: set[str] = set()
 _MOST_SOUND = 10_000
 
 
-def _grammar_findings(tree: Map) -> list[Finding]:
-    """What breaks the schema; modules that were found to keep it are not looked at again."""
+def _grammar_findings(tree: Map, sound: Sound) -> list[Finding]:
+    """What breaks the schema; what was found to keep it, as a whole or by module, is not looked at again."""
     data = plain_data(tree)
+    digest = digest_of(spec_schema(), data)
+    if digest in sound:
+        return []
+    findings = _findings_in(tree, data)
+    if not findings:
+        sound.add(digest)
+    return findings
+
+
+def _findings_in(tree: Map, data: dict[str, Any]) -> list[Finding]:
     modules = data.get("modules")
     if not isinstance(modules, dict):
         return schema_findings(spec_validator(), tree, data=data)
-    digests = {name: _digest(name, module) for name, module in modules.items()}
+    digests = {name: digest_of(name, module) for name, module in modules.items()}
     fresh = {name: module for name, module in modules.items() if digests[name] not in _SOUND}
     # A map of modules may not be empty: one that is sound stands for all of them.
     asked = fresh or dict([*modules.items()][:1])
@@ -132,10 +143,6 @@ def _grammar_findings(tree: Map) -> list[Finding]:
     if len(_SOUND) < _MOST_SOUND:
         _SOUND.update(digests[name] for name in fresh if name not in broken)
     return findings
-
-
-def _digest(name: str, module: Any) -> bytes:
-    return blake2b(repr((name, module)).encode(errors="replace")).digest()
 
 
 def _hold(tree: Map, finding: Finding) -> Path:

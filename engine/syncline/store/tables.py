@@ -114,6 +114,13 @@ catalogue = sa.Table(
     sa.Column("body", sa.Text, nullable=False),  # JSON of contract.Catalogue
 )
 
+sound = sa.Table(
+    "sound",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),  # of a spec or of a system's options
+    sa.Column("at", Instant, nullable=False),
+)
+
 # --- what is known of two ledgers ----------------------------------------------------------------
 
 scope = sa.Table(

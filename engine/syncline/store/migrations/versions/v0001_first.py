@@ -121,6 +121,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "event", name=op.f("pk_heard")),
     )
     op.create_table(
+        "sound",
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_sound")),
+    )
+    op.create_table(
         "cursor",
         sa.Column("scope", ID, nullable=False),
         sa.Column("side", sa.SmallInteger(), nullable=False),
