@@ -360,3 +360,20 @@ def test_a_restore_is_not_undone_by_the_echo_of_the_archive_before_it(
     assert states == [State.LIVE, State.LIVE]
     pair.run()
     assert_quiet(pair)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
+def test_what_a_one_way_map_has_at_neither_end_is_agreed_on_when_a_record_is_made_at_its_source(
+    tmp_path: Path, state: Database, stored: bool
+) -> None:
+    """The first edit at its target is none of two that have never met: an enforced map takes it back."""
+    one_way = SPEC.replace("conflicts: {prefer: ask}", 'direction: "a -> b", enforce: true')
+    pair = Pair(tmp_path, state, one_way, a={"returns_stored": stored}, b={"returns_stored": stored})
+    right = pair.b.person("people", name="Acme", tax="9")
+    pair.run()
+    pair.run()
+    pair.b.person("people", right, email="x@y.z")
+    pair.run()
+    assert not pair.b.rows["people"][right].get("email")
+    assert lost(pair) == ["x@y.z"]
+    assert_quiet(pair)

@@ -254,18 +254,21 @@ class _Done:
         scope.ledger.save_staged(self._db, list(rows.values()))
 
     def _agree_on_nothing(self, link: Link, projection: Projection | None) -> None:
-        """What was empty at the source and so not sent is agreed on, unless the remote filled it in."""
+        """What was empty at the source and so not sent is agreed on, unless the remote filled it in; so is
+        what a map of the other direction has at neither end, where the remote tells."""
         side = self._side
         for entry in self._scope.maps.entries:
-            name = entry.name
-            if name not in link.open or not entry.flows[side]:
-                continue
-            if not blank(link.base[side.other].get(name)):
+            name, base = entry.name, link.base[side.other]
+            if name not in link.open or not blank(base.get(name)):
                 continue
             stored = None if projection is None else projection.own.get(name)
-            if blank(stored) or not entry.flows[side.other]:
+            if entry.flows[side]:
+                agreed = blank(stored) or not entry.flows[side.other]
+            else:
+                agreed = projection is not None and name in projection.own and name in base and blank(stored)
+            if agreed:
                 link.base[side][name] = stored
-                link.base[side.other].setdefault(name, None)
+                base.setdefault(name, None)
                 link.open.discard(name)
 
     def _surprising(self, link: Link, operation: Operation, projection: Projection) -> bool:
