@@ -42,7 +42,7 @@ VERBS = {
 
 #: When to look for objects that hold each other. Records come and go by the thousand and never do; looking
 #: after every 700 of them, as Python would, is a fifth of a pass.
-GARBAGE = (50_000, 20, 100)
+GARBAGE = (200_000, 20, 100)
 
 
 class _Verbs(click.Group):
