@@ -90,6 +90,8 @@ class Histories(RuleBasedStateMachine):
         self.oracle = self.world.oracle
         #: by (tag, field): what both ends held when everything was last known to be in step
         self.base: dict[tuple[str, str], tuple[Any, Any]] = {}
+        #: the same, whether they agreed or not
+        self.held: dict[tuple[str, str], tuple[Any, Any]] = {}
         self.certain = True
         #: by tag, who deleted, archived, restored or hid its records since all was in step, and at which end
         self.acts: dict[str, list[int]] = {}
@@ -428,18 +430,18 @@ class Histories(RuleBasedStateMachine):
     def hurried(self, thing: Thing) -> bool:
         """Whether somebody has edited a record before the engine saw what its remote had made of a write."""
         return any(
-            self.shown(thing, side, name) != self.base[thing.tag, name][side]
+            self.shown(thing, side, name) != self.held[thing.tag, name][side]
             for side in (A, B)
             if (thing.tag, side) in self.unseen
             for name in RULES[thing.module]
-            if (thing.tag, name) in self.base
+            if (thing.tag, name) in self.held
         )
 
     def know(self) -> None:
         """Take down what both ends hold and agree on, for the next prediction."""
         if not self.certain:
             return
-        self.base = {
+        self.held = {
             (thing.tag, name): (self.shown(thing, A, name), self.shown(thing, B, name))
             for thing in self.oracle.things.values()
             if self.both_live(thing)
@@ -447,7 +449,7 @@ class Histories(RuleBasedStateMachine):
         }
         self.base = {
             (tag, name): values
-            for (tag, name), values in self.base.items()
+            for (tag, name), values in self.held.items()
             if self.agree(name, self.oracle.things[tag].module)(*values)
         }
 
