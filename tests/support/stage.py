@@ -331,7 +331,7 @@ def reading_once() -> Iterator[None]:
         return made
 
     with ExitStack() as patches:
-        for name in ("loaded", "_read_expressions", "spec"):
+        for name in ("loaded", "expressions", "spec"):
             patches.enter_context(mock.patch.object(Workspace, name, once(name)))
         yield
 

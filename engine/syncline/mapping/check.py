@@ -6,9 +6,14 @@ the connectors' own catalogues, or against what the connected organisations real
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from inspect import signature
+from typing import Any
 
+import msgspec
+
+from syncline import __version__
 from syncline.connect.contract import Catalogue, Connector, RemoteModule
 from syncline.mapping.check_maps import MapChecks
 from syncline.mapping.check_writers import check_writers
@@ -24,7 +29,7 @@ from syncline.spec.parse import flows_to
 from syncline.spec.problems import Place, Problem, Severity
 from syncline.spec.schema import make_validator, schema_findings
 from syncline.spec.sound import Sound, digest_of
-from syncline.spec.tree import Entry, List, Map, Node, Scalar, plain_data
+from syncline.spec.tree import Entry, List, Map, Node, Scalar
 
 
 def check_spec(
@@ -34,13 +39,11 @@ def check_spec(
     expressions: Expressions,
     *,
     hurt: Collection[str] = (),
-    sound: Sound | None = None,
 ) -> list[Problem]:
     """Everything in the spec that its systems would not take, in the order of the files.
 
     ``live``: by system, what its organisation has; a system that is not in it is judged by its connector's
-    catalogue. ``hurt``: modules that are not complete, of which nothing is said to be missing. ``sound``:
-    what need not be held against a schema again.
+    catalogue. ``hurt``: modules that are not complete, of which nothing is said to be missing.
     """
     problems: list[Problem] = []
     catalogues: dict[str, Catalogue] = {}
@@ -50,7 +53,7 @@ def check_spec(
             if system.connector:  # its absence is told by the grammar
                 problems.append(_unknown_connector(system, connectors))
             continue
-        problems += check_options(system, connector, sound or Sound())
+        problems += check_options(system, connector)
         catalogue = (live or {}).get(system.name) or _built_in(connector, system, problems)
         if catalogue is not None:
             catalogues[system.name] = catalogue
@@ -65,40 +68,90 @@ def check_spec(
     return sorted(dict.fromkeys(problems), key=lambda p: (p.place, p.code, p.message))
 
 
+def errors_once(
+    spec: Spec,
+    connectors: Mapping[str, Connector],
+    macros: Sequence[MacroSource],
+    expressions: Expressions,
+    sound: Sound,
+) -> list[Problem]:
+    """The errors that :func:`read_expressions` and :func:`check_spec` find offline; none in what was checked
+    before. Nothing else counts than the spec and its macros, what its connectors declare, and the filters.
+
+    ``expressions``: those of the spec, with its macros."""
+    digest = _digest(spec, connectors, macros, expressions.filters)
+    if digest in sound:
+        return []
+    problems: list[Problem] = []
+    try:
+        expressions.load()
+    except ExpressionError:
+        expressions, problems = read_expressions(macros, expressions.filters)
+    problems = [*problems, *check_spec(spec, connectors, None, expressions)]
+    errors = [problem for problem in problems if problem.severity is Severity.ERROR]
+    if digest and not errors:
+        sound.add(digest)
+    return errors
+
+
+def _digest(
+    spec: Spec,
+    connectors: Mapping[str, Connector],
+    macros: Sequence[MacroSource],
+    filters: Mapping[str, Filter],
+) -> str:
+    """Of everything that the checks look at; empty where a connector or filter cannot be told by its data."""
+    try:
+        calls = [(name, str(signature(filter_))) for name, filter_ in sorted(filters.items())]
+        return digest_of(
+            __version__, calls, _ENCODER.encode([spec, macros, list(_declared(spec, connectors))])
+        )
+    except (TypeError, ValueError):
+        return ""
+
+
+def _declared(spec: Spec, connectors: Mapping[str, Connector]) -> Iterator[Any]:
+    for system in spec.systems.values():
+        connector = connectors.get(system.connector)
+        if connector is not None:
+            yield connector.options_schema, _built_in(connector, system, [])
+
+
+#: Sets in one order, whatever the process.
+_ENCODER = msgspec.json.Encoder(order="deterministic", enc_hook=repr)
+
+
 def read_expressions(
-    macros: Iterable[MacroSource], filters: Mapping[str, Filter]
+    macros: Sequence[MacroSource], filters: Mapping[str, Filter]
 ) -> tuple[Expressions, list[Problem]]:
     """The expressions of a spec with the macro files it imports; a file that cannot be used is left out and
     told."""
     good: list[MacroFile] = []
     problems: list[Problem] = []
-    expressions = Expressions(filters=filters)
+    expressions = Expressions(filters)
     for macro in macros:
         file = MacroFile(macro.file, macro.source)
+        with_it = Expressions(filters, [*good, file])
         try:
-            expressions = Expressions(filters=filters, macros=[*good, file])
+            with_it.load()
         except ExpressionError as error:
             problems.append(_problem(macro.place, "bad-macros", error.message, error.suggestion))
         else:
             good.append(file)
+            expressions = with_it
     return expressions, problems
 
 
-def check_options(system: System, connector: Connector, sound: Sound) -> list[Problem]:
+def check_options(system: System, connector: Connector) -> list[Problem]:
     """The system's own options against what the connector takes; values that come from the environment and
     are not set are not judged."""
-    tree = Map(system.place, {key: _entry(system, key, value) for key, value in system.options.items()})
-    digest = digest_of(connector.options_schema, plain_data(tree))
-    if digest in sound:
-        return []
     try:
-        findings = schema_findings(make_validator(connector.options_schema), tree)
+        validator = make_validator(connector.options_schema)
     except ValueError as bad:
         return [_broken(system, f"its options_schema is no JSON Schema: {bad}")]
-    if not findings:
-        sound.add(digest)
+    tree = Map(system.place, {key: _entry(system, key, value) for key, value in system.options.items()})
     problems = []
-    for finding in findings:
+    for finding in schema_findings(validator, tree):
         unset = _unset(system.options.get(str(finding.path[0])) if finding.path else None)
         if not unset:
             problems.append(_option_problem(finding.problem, system))

@@ -14,7 +14,7 @@ from msgspec import Struct
 from syncline import exactjson
 from syncline.connect.contract import Field, FieldType, Item, Items, Record, RemoteModule, State
 from syncline.mapping.canonical import Canonical, canonical, check_storable, holds
-from syncline.mapping.expressions import Compiled, ExpressionError, Expressions, View
+from syncline.mapping.expressions import NAMES, Compiled, ExpressionError, Expressions, View
 from syncline.mapping.fields import field_at
 from syncline.mapping.filters import MAX_ITEMS, text
 from syncline.mapping.missing import MISSING
@@ -33,6 +33,8 @@ CREATES = "(creates)"
 MAX_KEY = 200
 #: A block takes no more than so many keys of one value.
 MAX_BLOCK_KEYS = 60
+#: What else an expression may read than the value of its map.
+_BESIDES_THE_VALUE = tuple(name for name in NAMES if name != "value")
 #: The name under which a failing ``where`` stands among the faults, where no map can be called so.
 FILTER_FAULT = "(where)"
 
@@ -627,7 +629,7 @@ def _entry(
     for side in Side:
         path, field = paths[side], found[side]
         transform = fmap.to.get(systems[side.other]) if fmap.ref is None else None
-        more = expressions.names_in(transform.source) - {"value"} if transform else frozenset()
+        more = expressions.names_in(transform.source, *_BESIDES_THE_VALUE) if transform else frozenset()
         compiled = expressions.compile(transform.source) if transform else None
         ends.append(
             EndMap(

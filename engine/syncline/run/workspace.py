@@ -24,9 +24,9 @@ from syncline.connect.secrets import register
 from syncline.connect.tokens import TokenKeeper
 from syncline.connect.waiting import Waiting, steady
 from syncline.errors import SynclineError
-from syncline.mapping.check import check_spec, read_expressions
+from syncline.mapping.check import errors_once
 from syncline.mapping.drift import Drift, find_drift
-from syncline.mapping.expressions import Expressions
+from syncline.mapping.expressions import Expressions, MacroFile
 from syncline.mapping.fields import with_declared
 from syncline.mapping.module import ModuleMap, Side
 from syncline.mapping.nesting import find_remote, nesting_of
@@ -42,7 +42,7 @@ from syncline.spec.digest import field_digests, map_digests, table_digest
 from syncline.spec.load import Loaded, load_spec
 from syncline.spec.matches import Matches, load_matches, matches_file
 from syncline.spec.model import End, EnvText, Module, Spec, System
-from syncline.spec.problems import Problem, Severity, SpecError
+from syncline.spec.problems import Severity, SpecError
 from syncline.spec.report import as_text
 from syncline.spec.sound import Sound
 from syncline.store.calls import CallLedger
@@ -126,7 +126,7 @@ class Workspace:
 
     @cached_property
     def sound(self) -> Sound:
-        """What earlier passes found to keep its schema; nothing where there is no state, or none that can be
+        """What earlier passes found right; nothing where there is no state, or none that can be
         read: that is for those to tell who need it."""
         try:
             file = sqlite_file(self.state_url)
@@ -137,13 +137,10 @@ class Workspace:
 
     @cached_property
     def expressions(self) -> Expressions:
-        return self._read_expressions[0]
-
-    @cached_property
-    def _read_expressions(self) -> tuple[Expressions, list[Problem]]:
         spec = self.loaded.partial
         own = {} if spec is None else {"table": TableFilter(spec.tables)}
-        return read_expressions(self.loaded.macros, {**self.plugins.filters, **own})
+        macros = [MacroFile(macro.file, macro.source) for macro in self.loaded.macros]
+        return Expressions({**self.plugins.filters, **own}, macros)
 
     @cached_property
     def spec(self) -> Spec:
@@ -151,9 +148,8 @@ class Workspace:
         loaded = self.loaded
         problems = list(loaded.problems)
         if loaded.spec is not None:
-            problems += self._read_expressions[1]
-            problems += check_spec(
-                loaded.spec, self.plugins.connectors, None, self.expressions, sound=self.sound
+            problems += errors_once(
+                loaded.spec, self.plugins.connectors, loaded.macros, self.expressions, self.sound
             )
         errors = [problem for problem in problems if problem.severity is Severity.ERROR]
         if errors or loaded.spec is None:

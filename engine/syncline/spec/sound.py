@@ -1,4 +1,4 @@
-"""What was found to keep its schema, so that nobody need look again."""
+"""What was found right, so that nobody need look again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Sound:
-    """Digests of data that keeps a schema. ``known``: whether one was found before; ``fresh``: those found
+    """Digests of what was found right. ``known``: whether one was found before; ``fresh``: those found
     here."""
 
     def __init__(self, known: Callable[[str], bool] = lambda digest: False) -> None:
@@ -23,5 +23,5 @@ class Sound:
 
 
 def digest_of(*parts: Any) -> str:
-    """Tells plain data from all other: whether it keeps a schema depends on nothing else."""
+    """Tells plain data from all other: whether it is right depends on nothing else."""
     return blake2b(repr(parts).encode(errors="replace"), digest_size=32).hexdigest()

@@ -1,4 +1,4 @@
-"""What earlier passes found to keep its schema: a spec that nobody has touched is not judged anew."""
+"""What earlier passes found right: a spec that nobody has touched is not checked anew."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from syncline.store import tables as t
 from syncline.store.database import Database, upsert
 from syncline.store.statement import find
 
-#: A spec that stays as it is is judged this often; what it was before is forgotten by then.
+#: What a spec was before is forgotten when it is as old as this.
 _REMEMBERED = timedelta(days=35)
 _DIGEST = find(t.sound, ["digest"], "digest")
 

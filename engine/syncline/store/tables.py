@@ -117,7 +117,7 @@ catalogue = sa.Table(
 sound = sa.Table(
     "sound",
     metadata,
-    sa.Column("digest", sa.Text, primary_key=True),  # of a spec or of a system's options
+    sa.Column("digest", sa.Text, primary_key=True),  # of a spec, and of all that it was checked against
     sa.Column("at", Instant, nullable=False),
 )
 
