@@ -27,6 +27,10 @@ _TIDY_S = 600.0
 
 _INSERT = sa.insert(call)
 _OPEN = Statement("account at cost until owner", lambda _: sa.insert(call).returning(call.c.id))
+_TIDY = Statement(
+    "account before",
+    lambda _: sa.delete(call).where(call.c.account == param("account"), call.c.at <= param("before")),
+)
 _SETTLE = Statement(
     "account k_id", lambda _: sa.update(call).where(call.c.id == param("k_id")).values(until=sa.null())
 )
@@ -158,8 +162,8 @@ class CallLedger:
         self._day_cost, self._day_from, self._day_read = int(cost), oldest or now, now
 
     def _tidy(self, connection: Connection, now: float) -> None:
-        old = call.c.account.in_([self._account, self._open])
-        connection.execute(sa.delete(call).where(old, call.c.at <= now - DAY_S))
+        for account in (self._account, self._open):
+            _TIDY.run(connection, account, now - DAY_S)
         self._tidied = now
 
 

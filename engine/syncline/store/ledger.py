@@ -337,6 +337,8 @@ _OPERATIONS: dict[tuple[str, ...], Statement] = {
 _OPERATION_COUNTS = _counts(t.operation, ["side", "kind"], "scope status")
 _CHANGING = Statement("scope pass", _changing)
 _QUESTION_COUNTS = _counts(t.question, ["kind"], "scope")
+_CURSOR = find(t.cursor, ["value"], "scope side")
+_SAVE_CURSOR = replace(t.cursor, ["scope", "side", "value", "saved_at"])
 _INSERT_AUDIT = insert(t.audit, [column.name for column in t.audit.c])
 
 
@@ -349,12 +351,11 @@ class Ledger:
     # --- cursors ---------------------------------------------------------------------------------
 
     def cursor(self, db: Connection, side: int) -> str | None:
-        c = t.cursor.c
-        found: str | None = db.scalar(sa.select(c.value).where(c.scope == self.scope, c.side == side))
-        return found
+        rows = _CURSOR.all(db, self.scope, side)
+        return rows[0][0] if rows else None
 
     def save_cursor(self, db: Connection, side: int, value: str, now: datetime) -> None:
-        upsert(db, t.cursor, [{"scope": self.scope, "side": side, "value": value, "saved_at": now}])
+        _SAVE_CURSOR.run(db, self.scope, side, value, stored_instant(db, now))
 
     def drop_cursor(self, db: Connection, side: int) -> None:
         """Read this end from the beginning next time."""

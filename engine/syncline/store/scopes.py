@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from syncline import exactjson
 from syncline.store import tables as t
 from syncline.store.ids import next_id
-from syncline.store.statement import LIMIT, Statement, find, param
+from syncline.store.statement import LIMIT, Statement, find, insert, param, stored_instant
 
 _BATCH = 1000
 
@@ -33,6 +33,17 @@ _SCOPE = find(t.scope, ["id", "digest"], " ".join(ScopeKey.__struct_fields__))
 _DIGEST = find(t.scope, ["digest"], "id")
 _ANY_LINK = Statement(
     "scope limit", lambda _: sa.select(t.link.c.id).where(t.link.c.scope == param("scope")).suffix_with(LIMIT)
+)
+
+_BEGIN = insert(t.run, ["id", "spec", "verb", "who", "started", "status"])
+_END = Statement(
+    "ended status reason totals k_id", lambda _: sa.update(t.run).where(t.run.c.id == param("k_id"))
+)
+_END_DEAD = Statement(
+    "ended status reason k_spec k_status k_id",
+    lambda _: sa.update(t.run).where(
+        t.run.c.spec == param("k_spec"), t.run.c.status == param("k_status"), t.run.c.id != param("k_id")
+    ),
 )
 
 
@@ -118,30 +129,21 @@ def _reopen(db: Connection, scope: int, names: set[str]) -> None:
 
 def begin_pass(db: Connection, spec: str, verb: str, who: str, now: datetime) -> int:
     pass_id = next_id()
-    row = {"id": pass_id, "spec": spec, "verb": verb, "who": who, "started": now, "status": "running"}
-    db.execute(sa.insert(t.run).values(**row))
+    _BEGIN.many(db, [(pass_id, spec, verb, who, stored_instant(db, now), "running")])
     return pass_id
 
 
 def end_pass(
     db: Connection, pass_id: int, status: str, reason: str, totals: Mapping[str, Any], now: datetime
 ) -> None:
-    db.execute(
-        sa.update(t.run)
-        .where(t.run.c.id == pass_id)
-        .values(status=status, reason=reason, totals=exactjson.encode(totals), ended=now)
-    )
+    _END.run(db, stored_instant(db, now), status, reason, exactjson.encode(totals), pass_id)
 
 
 def end_dead_passes(db: Connection, spec: str, pass_id: int, now: datetime) -> None:
     """End the passes of a spec that never told their end: whoever holds all its leases knows that they are
     dead, or have lost theirs. ``pass_id``: the one that goes on."""
-    c = t.run.c
-    db.execute(
-        sa.update(t.run)
-        .where(c.spec == spec, c.status == "running", c.id != pass_id)
-        .values(status="failed", reason="its process was killed or stalled", ended=now)
-    )
+    why = "its process was killed or stalled"
+    _END_DEAD.run(db, stored_instant(db, now), "failed", why, spec, "running", pass_id)
 
 
 def last_passes(db: Connection, spec: str, limit: int) -> list[dict[str, Any]]:

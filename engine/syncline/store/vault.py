@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from syncline.connect.oauth import Tokens
 from syncline.connect.tokens import SavedTokens
 from syncline.store.database import Database, StoreError, upsert
 from syncline.store.lease import LeaseBusy, Leases
+from syncline.store.statement import find, read_instant
 from syncline.store.tables import connection as table
 
 if TYPE_CHECKING:
@@ -107,14 +108,12 @@ class Vault:
 
     def load(self, spec: str, system: str) -> SavedConnection | None:
         with self._database.read() as connection:
-            row = connection.execute(
-                sa.select(table).where(table.c.spec == spec, table.c.system == system)
-            ).one_or_none()
-        return None if row is None else _saved(row)
+            rows = _FIND.all(connection, spec, system)
+        return _saved(rows[0]) if rows else None
 
     def all(self, spec: str | None = None) -> list[SavedConnection]:
         """Every connection, or those of one spec, by spec and system."""
-        query = sa.select(table).order_by(table.c.spec, table.c.system)
+        query = sa.select(*(table.c[name] for name in _SAVED)).order_by(table.c.spec, table.c.system)
         if spec is not None:
             query = query.where(table.c.spec == spec)
         with self._database.read() as connection:
@@ -180,17 +179,17 @@ class VaultTokens:
         self._leases = Leases(database, ttl_s=_LOCK_TTL_S)
 
     def read(self) -> SavedTokens:
-        query = sa.select(table.c.secret, table.c.token_version, table.c.status, table.c.reason)
         with self._database.read() as connection:
-            row = connection.execute(query.where(table.c.id == self._id)).one_or_none()
-        if row is None or not row.secret:
+            rows = _TOKENS.all(connection, self._id)
+        secret, version, status, reason = rows[0] if rows else (b"", 0, "", "")
+        if not secret:
             raise ReconnectNeeded(
                 "this connection has been cut", fix="run `syncline connect` for this system"
             )
         return SavedTokens(
-            tokens=Tokens.from_json(self._cipher.decrypt(row.secret)),
-            version=row.token_version,
-            dead=(row.reason or "refused") if row.status == RECONNECT else "",
+            tokens=Tokens.from_json(self._cipher.decrypt(secret)),
+            version=version,
+            dead=(reason or "refused") if status == RECONNECT else "",
         )
 
     def save(self, tokens: Tokens, version: int) -> bool:
@@ -221,19 +220,29 @@ class VaultTokens:
             yield lease
 
 
-def _saved(row: sa.Row[Any]) -> SavedConnection:
+_SAVED = (
+    *("id", "spec", "system", "connector", "base_url", "organisation_id", "organisation_name"),
+    *("grant", "status", "reason", "account", "connected_at"),
+)
+_FIND = find(table, _SAVED, "spec system")
+_TOKENS = find(table, ["secret", "token_version", "status", "reason"], "id")
+
+
+def _saved(row: Sequence[Any]) -> SavedConnection:
+    """``row``: the columns of _SAVED."""
+    key, spec, system, connector, base_url, organisation, name, grant, status, reason, account, at = row
     return SavedConnection(
-        id=row.id,
-        spec=row.spec,
-        system=row.system,
-        connector=row.connector,
-        base_url=row.base_url,
-        organisation=Organisation(id=row.organisation_id, name=row.organisation_name),
-        grant=Grant(row.grant),
-        status=row.status,
-        reason=row.reason,
-        account=json.loads(row.account),
-        connected_at=row.connected_at,
+        id=key,
+        spec=spec,
+        system=system,
+        connector=connector,
+        base_url=base_url,
+        organisation=Organisation(id=organisation, name=name),
+        grant=Grant(grant),
+        status=status,
+        reason=reason,
+        account=json.loads(account),
+        connected_at=read_instant(at),
     )
 
 
