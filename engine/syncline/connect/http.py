@@ -9,7 +9,6 @@ import threading
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Context, Inexact, InvalidOperation, Overflow, Underflow
 from email.utils import parsedate_to_datetime
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
+from msgspec import field
 
 from syncline.connect.budget import Budget, Pace
 from syncline.connect.contract import Limits
@@ -30,7 +30,7 @@ from syncline.connect.errors import (
     RemoteUnavailable,
 )
 from syncline.connect.leave import leave
-from syncline.connect.secrets import RedactingFilter, quiet_libraries, redact
+from syncline.connect.secrets import RedactingFilter, Untold, quiet_libraries, redact
 from syncline.connect.waiting import Waiting
 from syncline.errors import SynclineError
 
@@ -117,8 +117,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class HttpReply:
+class HttpReply(Untold, frozen=True):
     """A complete answer. ``headers``: names in lower case, repeated ones joined by ", ".
 
     ``source``, ``asked``: what messages call the remote and the call.
@@ -126,7 +125,7 @@ class HttpReply:
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
-    content: bytes = field(default=b"", repr=False)
+    content: bytes = b""
     source: str = "the remote"
     asked: str = ""
 
@@ -189,8 +188,7 @@ class SignIn(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class _Call:
+class _Call(Untold, frozen=True, kw_only=True):
     method: str
     url: str  # with the whole query
     asked: str  # what the log says of it: the path and the names of the query's parameters

@@ -6,9 +6,11 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+from msgspec import field
+from msgspec.structs import replace
 
 from syncline.connect.callback import CallbackListener
 from syncline.connect.contract import OAuth
@@ -21,7 +23,7 @@ from syncline.connect.errors import (
     RemoteUnavailable,
 )
 from syncline.connect.http import HttpClient, HttpReply, check_url
-from syncline.connect.secrets import redact, register
+from syncline.connect.secrets import Untold, redact, register
 from syncline.connect.waiting import Waiting
 
 #: How long before its end a token is replaced; at most this share of its life.
@@ -40,16 +42,15 @@ _CLIENT = frozenset({"invalid_client", "invalid_client_secret", "unauthorized_cl
 _THROTTLED = frozenset({"access denied", "slow_down", "temporarily_unavailable", "too_many_requests"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
+class Tokens(Untold, frozen=True, kw_only=True):
     """What a token endpoint gave. ``obtained_at``, ``expires_at``: seconds since the epoch, by our clock.
 
     ``scopes``: as granted, empty when the remote does not say. ``extras``: what the connector wants kept
     of the token reply and of the redirect.
     """
 
-    access_token: str = field(repr=False)
-    refresh_token: str | None = field(default=None, repr=False)
+    access_token: str
+    refresh_token: str | None = None
     obtained_at: float
     expires_at: float
     scopes: tuple[str, ...] = ()
@@ -89,24 +90,22 @@ class Tokens:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
+class Client(Untold, frozen=True, kw_only=True):
     """The application that signs in. ``secret``: empty for one that has none (PKCE alone)."""
 
     id: str
-    secret: str = field(default="", repr=False)
+    secret: str = ""
 
     def __post_init__(self) -> None:
         register(self.secret, lasting=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
+class Consent(Untold, frozen=True, kw_only=True):
     """A request for a person's consent. ``url``: where to send them; ``state``: comes back with them."""
 
     url: str
-    state: str = field(repr=False)
-    verifier: str | None = field(repr=False)
+    state: str
+    verifier: str | None
     redirect_uri: str
 
 

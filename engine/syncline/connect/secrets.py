@@ -15,9 +15,19 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
+from msgspec import Struct
+
 from syncline.printable import printable
 
 MASK = "[hidden]"
+
+
+class Untold(Struct, frozen=True):
+    """A value with something in it that nobody is to read: its ``repr`` tells what it is, and no more."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
 
 #: Shorter values are too common as ordinary text to be masked wherever they occur.
 _SHORTEST = 8

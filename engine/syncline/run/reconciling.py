@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
@@ -264,29 +263,30 @@ class _Pair(Struct):
     rows: list[Staged | None]
 
 
-@dataclass(slots=True)
 class _Batch:
     """Some staged rows of one transaction, and everything decided about them."""
 
-    scope: Scope
-    db: Connection
-    again: set[tuple[Side, str]] = field(default_factory=set)
-    _links: list[Link] = field(default_factory=list)
-    _made: list[Link] = field(default_factory=list)
-    _operations: list[Operation] = field(default_factory=list)
-    _audit: list[Audit] = field(default_factory=list)
-    _questions: list[Question] = field(default_factory=list)
-    _withdrawn: list[tuple[str, str]] = field(default_factory=list)
-    _settled: list[tuple[int, str]] = field(default_factory=list)
-    _resting: list[tuple[int, str, str, str, Any, int]] = field(default_factory=list)
-    _with_faults: dict[tuple[int, str], Staged] = field(default_factory=dict)
-    _references: References = field(init=False)
-    _asked: dict[int, dict[tuple[str, str], dict[str, Any]]] = field(init=False)
-    _decided: Decided = field(init=False)
-    _bouncing: Bouncing = field(init=False)
-    _late: Set[Reached] = field(init=False)
-    _unlinked: list[int] = field(default_factory=list)
-    _left_alone: list[tuple[Side, str]] = field(default_factory=list)
+    _references: References
+    _asked: dict[int, dict[tuple[str, str], dict[str, Any]]]
+    _decided: Decided
+    _bouncing: Bouncing
+    _late: Set[Reached]
+
+    def __init__(self, scope: Scope, db: Connection) -> None:
+        self.scope = scope
+        self.db = db
+        self.again: set[tuple[Side, str]] = set()
+        self._links: list[Link] = []
+        self._made: list[Link] = []
+        self._operations: list[Operation] = []
+        self._audit: list[Audit] = []
+        self._questions: list[Question] = []
+        self._withdrawn: list[tuple[str, str]] = []
+        self._settled: list[tuple[int, str]] = []
+        self._resting: list[tuple[int, str, str, str, Any, int]] = []
+        self._with_faults: dict[tuple[int, str], Staged] = {}
+        self._unlinked: list[int] = []
+        self._left_alone: list[tuple[Side, str]] = []
 
     def decide(self, pairs: Sequence[_Pair], alone: Sequence[Staged], *, fresh: bool = False) -> None:
         """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -20,7 +19,7 @@ from syncline.connect import (
     WrongOrganisation,
 )
 from syncline_xero.faults import call_error
-from syncline_xero.hosts import Hosts, hosts_of
+from syncline_xero.hosts import hosts_of
 from syncline_xero.kinds import KINDS
 from syncline_xero.wire import read_instant
 
@@ -34,17 +33,14 @@ class Listing(Struct, frozen=True, kw_only=True):
     item_count: int | None = None
 
 
-@dataclass(slots=True)
 class Api:
     """One organisation's endpoints. ``organisation``: whose, ``None`` for the only one of a custom
     connection."""
 
-    connection: Connection
-    organisation: Organisation | None
-    hosts: Hosts = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.hosts = hosts_of(self.connection.options)
+    def __init__(self, connection: Connection, organisation: Organisation | None) -> None:
+        self.connection = connection
+        self.organisation = organisation
+        self.hosts = hosts_of(connection.options)
 
     def headers(self, extra: Mapping[str, str] | None = None) -> dict[str, str]:
         # Xero answers in XML unless it is told otherwise.
