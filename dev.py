@@ -231,7 +231,7 @@ def build(rest: Sequence[str]) -> int:
 
 def bench(rest: Sequence[str]) -> int:
     """The benchmarks, each one command: bench NAME."""
-    set_up(tools=True)
+    set_up(tools=False)  # in a fresh checkout they run where no test tools are installed, as for a user
     return _become([PYTHON, ROOT / "benchmarks" / "bench.py", *rest])
 
 

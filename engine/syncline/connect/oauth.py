@@ -12,7 +12,6 @@ from urllib.parse import quote, urlsplit
 from msgspec import field
 from msgspec.structs import replace
 
-from syncline.connect.callback import CallbackListener
 from syncline.connect.contract import OAuth
 from syncline.connect.errors import (
     AnswerLost,
@@ -172,6 +171,8 @@ def sign_in_by_code(
     ``port``: of the callback, 0 for any free one. Raises ReconnectNeeded (refused, or nobody came within
     ``timeout_s``) and what :class:`TokenEndpoint` raises.
     """
+    from syncline.connect.callback import CallbackListener
+
     with CallbackListener(port) as listener:
         consent = ask_consent(oauth_for({}), client, listener.redirect_uri)
         send_to(consent.url)
