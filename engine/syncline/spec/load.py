@@ -136,8 +136,8 @@ def _findings_in(tree: Map, data: dict[str, Any]) -> list[Finding]:
         return schema_findings(spec_validator(), tree, data=data)
     digests = {name: digest_of(name, module) for name, module in modules.items()}
     fresh = {name: module for name, module in modules.items() if digests[name] not in _SOUND}
-    # A map of modules may not be empty: one that is sound stands for all of them.
-    asked = fresh or dict([*modules.items()][:1])
+    # A map of modules may not be empty: a small one that is sound stands for all of them.
+    asked = fresh or dict(sorted(modules.items(), key=lambda each: len(each[1].get("fields", ())))[:1])
     findings = schema_findings(spec_validator(), tree, data={**data, "modules": asked})
     broken = {each.path[1] for each in findings if each.path[:1] == ("modules",) and len(each.path) > 1}
     if len(_SOUND) < _MOST_SOUND:

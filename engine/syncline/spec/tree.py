@@ -100,12 +100,12 @@ def find(root: Node, path: Sequence[str | int]) -> Node | None:
     """The node at ``path``, if there is one. Asked thousands of times a spec, so without :func:`step`."""
     node: Node = root
     for key in path:
-        if isinstance(node, Map):
-            entry = node.entries.get(key) if isinstance(key, str) else None
+        if type(node) is Map:
+            entry = node.entries.get(key)  # type: ignore[arg-type]  # a number is no key
             if entry is None:
                 return None
             node = entry.node
-        elif isinstance(node, List) and isinstance(key, int) and 0 <= key < len(node.items):
+        elif type(node) is List and isinstance(key, int) and 0 <= key < len(node.items):
             node = node.items[key]
         else:
             return None
