@@ -275,7 +275,7 @@ def test_a_macro_gives_text() -> None:
 )
 def test_a_macro_file_is_refused(files: list[str], says: str) -> None:
     with pytest.raises(ExpressionError, match=says):
-        Expressions(macros=[MacroFile(f"m{at}.j2", source) for at, source in enumerate(files)])
+        Expressions(macros=[MacroFile(f"m{at}.j2", source) for at, source in enumerate(files)]).load()
 
 
 def test_a_busy_machine_is_no_reason_to_refuse_an_expression() -> None:
