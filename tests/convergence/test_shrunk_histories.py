@@ -12,7 +12,7 @@ from tests.support.memory import MemorySession
 from tests.support.world import SPEC, Pair
 
 from syncline import exactjson
-from syncline.connect.contract import State, WriteKind
+from syncline.connect.contract import State, Write, WriteKind
 from syncline.connect.errors import RemoteUnavailable
 from syncline.errors import SynclineError
 from syncline.mapping.module import Side
@@ -376,4 +376,37 @@ def test_what_a_one_way_map_has_at_neither_end_is_agreed_on_when_a_record_is_mad
     pair.run()
     assert not pair.b.rows["people"][right].get("email")
     assert lost(pair) == ["x@y.z"]
+    assert_quiet(pair)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
+@pytest.mark.parametrize("end", [State.ARCHIVED, State.DELETED])
+def test_an_end_seen_first_when_a_lost_update_is_found_is_carried_over(
+    tmp_path: Path, state: Database, monkeypatch: pytest.MonkeyPatch, end: State, stored: bool
+) -> None:
+    """What is found of our write is the record as it is by then: it has ended."""
+    both = SPEC.replace("    match:", "    deletes: {a: archive, b: archive}\n    match:")
+    pair = Pair(tmp_path, state, both, b={"returns_stored": stored})
+    left, right = met(pair)
+    original, written = MemorySession.read_ids, []
+
+    def after_its_end(session: MemorySession, *args: Any) -> Any:
+        if session.remote is pair.b and written:
+            written.clear()
+            pair.b.set_state("people", right, end)
+        return original(session, *args)
+
+    def lose(write: Write) -> bool:
+        written.append(write)
+        return True
+
+    monkeypatch.setattr(MemorySession, "read_ids", after_its_end)
+    pair.a.person("people", left, phone="2")
+    pair.b.lose = lose
+    pair.run()
+    pair.b.lose = lambda write: False
+    pair.run()
+    assert not written
+    pair.run()
+    assert pair.a.meta["people"][left]["state"] is State.ARCHIVED
     assert_quiet(pair)
