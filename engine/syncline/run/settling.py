@@ -231,9 +231,9 @@ class _Done:
         # What happened to a restored one meanwhile was not followed; a voided one tells a state of its own.
         back = kind is WriteKind.RESTORE or link.states[side] == "voided"
         # Nor was its end, when it is found a while after an answer that was lost.
-        ended = record.state is not State.LIVE and record.state.value != link.states[side]
+        has_ended = record.state is not State.LIVE and record.state.value != link.states[side]
         live = link.states[side] == "live" and operation.body["alone"]
-        if back or ended or (live and self._surprising(link, operation, projection)):
+        if back or has_ended or (live and self._surprising(link, operation, projection)):
             self._surprises.append((record, projection))
         return projection
 
