@@ -113,8 +113,8 @@ class Thing:
     cells: tuple[dict[str, Cell], dict[str, Cell]] = field(default_factory=lambda: ({}, {}))
     #: whether a pass may know less of it than we do: an answer was lost, or a process died
     troubled: bool = False
-    #: (field, mark): the values that people typed at both ends; each may win against what became of the other
-    alike: set[tuple[str, Any]] = field(default_factory=set)
+    #: by side, (field, mark): what people typed there
+    typed: tuple[set[tuple[str, Any]], set[tuple[str, Any]]] = field(default_factory=lambda: (set(), set()))
 
     def cell(self, side: int, name: str) -> Cell:
         return self.cells[side].setdefault(name, Cell())
@@ -155,6 +155,7 @@ class Oracle:
         for name, value in values.items():
             cell = thing.cell(side, name)
             cell.set(value, cell.past)
+            thing.typed[side].add((name, mark(value)))
 
     def trouble(self, side: int, records: Sequence[str | None]) -> None:
         """An answer was lost while these records were written (None: one that was made)."""
@@ -193,8 +194,10 @@ class Oracle:
             past, old = found[-1], mark(cell.value)
             if old not in past and old is not None:
                 assert rule.may_lose(side), f"the rule names the other winner: {where}"
-                # The value of an enforced map comes back by intent; what people typed at both ends may win.
-                own = rule.enforce or mark(value) is None or (name, mark(value)) in thing.alike
+                # The value of an enforced map comes back by intent. What people typed at both ends may win
+                # against what became of the other: they choose among a few records.
+                both = all((name, mark(value)) in typed for typed in thing.typed)
+                own = rule.enforce or mark(value) is None or both
                 older = not own and 1 - side not in self.murky and mark(value) in cell.past
                 assert thing.troubled or not older, f"an older value came back: {where}"
                 self.losses.append(Loss(thing.tag, name, old))

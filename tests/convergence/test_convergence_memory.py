@@ -193,7 +193,6 @@ class Histories(RuleBasedStateMachine):
             thing, value = both[place % len(both)], self.value(name, "{}A")
             for side in (A, B):
                 self.edit(thing, side, **{name: value})
-                thing.alike.add((name, mark(thing.cell(side, name).value)))
 
     @rule(place=PLACES, side=SIDES, name=FIELDS)
     def clear(self, place: int, side: int, name: str) -> None:
