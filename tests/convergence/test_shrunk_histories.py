@@ -410,3 +410,26 @@ def test_an_end_seen_first_when_a_lost_update_is_found_is_carried_over(
     pair.run()
     assert pair.a.meta["people"][left]["state"] is State.ARCHIVED
     assert_quiet(pair)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
+def test_an_edit_that_lists_show_late_is_seen_before_the_first_write_to_a_found_record(
+    tmp_path: Path, state: Database, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    """A record of which only is known that it was made has no version to make a write conditional on."""
+    pair = Pair(tmp_path, state, b={"returns_stored": stored, "conditional": True})
+    pair.b.rewrite = lambda name, value: value.upper()  # so that nobody knows what the create made of it
+    left = pair.a.person("people", name="Acme", tax="9")
+    pair.b.lose = lambda write: write.kind is WriteKind.CREATE
+    pair.run()
+    pair.b.lose = lambda write: False
+    (right,) = pair.b.rows["people"]
+    pair.a.person("people", left, phone="1")
+    pair.b.person("people", right, phone="2")
+    monkeypatch.setattr(pair.b, "since", lambda module, tick: [])
+    pair.run()
+    monkeypatch.undo()
+    pair.run()
+    assert pair.a.rows["people"][left]["phone"] == pair.b.rows["people"][right]["phone"] == "1"
+    assert lost(pair) == ["2"]
+    assert_quiet(pair)

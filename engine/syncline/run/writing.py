@@ -73,8 +73,7 @@ def _write_batch(scope: Scope, side: Side, kind: WriteKind, operations: Sequence
     """Send operations in one call. False when it was sent and the remote answered for none of them."""
     end = scope.ends[side]
     operations = _takeable(scope, side, operations)
-    if looks_first(scope, side, kind):
-        operations = _unchanged_since(scope, side, operations)
+    operations = _unchanged_since(scope, side, kind, operations)
     writes, ready, late = [], [], reached_late(scope)
     with scope.database.write() as db:
         scope.fence(db)
@@ -149,34 +148,45 @@ def _takeable(scope: Scope, side: Side, operations: Sequence[Operation]) -> Sequ
     return [op for op in operations if op.id not in refused]
 
 
-def _unchanged_since(scope: Scope, side: Side, operations: Sequence[Operation]) -> list[Operation]:
-    """Look at the records once more before they are changed, where the remote does not check by itself.
+def _unchanged_since(
+    scope: Scope, side: Side, kind: WriteKind, operations: Sequence[Operation]
+) -> Sequence[Operation]:
+    """Look at the records once more before they are changed, where the remote does not check by itself, or
+    has no version to check by.
 
     One that somebody edited since it was read is staged anew, and its operation taken back.
     """
+    unchecked = operations if looks_first(scope, side, kind) else _without_version(kind, operations)
+    if not unchecked:
+        return operations
     today = scope.today(side)
     read_at = remote_now(scope, side)
-    records = look_at(scope, side, operations)
-    ids = [op.record for op in operations if op.record]
+    records = look_at(scope, side, unchecked)
+    ids = [op.record for op in unchecked if op.record]
     with scope.database.read() as db:
         marks = scope.ledger.link_marks(db, side, ids)
-    good, edited, gone = [], [], []
-    for operation in operations:
+    edited, gone = [], []
+    for operation in unchecked:
         current = records.get(operation.record or "")
         if current is None:
             gone.append(operation)
             continue
         known = marks.get(current.id)
         same_version = bool(current.version) and current.version == operation.body["version"]
-        if same_version or (known and scope.maps.project(side, current, today).print == known[1]):
-            good.append(operation)
-        else:
+        if not same_version and not (known and scope.maps.project(side, current, today).print == known[1]):
             edited.append((operation, current))
-    if gone or edited:
-        stage(scope, side, [record for _, record in edited], read_at, cursor=None, force=True)
-        with scope.database.write() as db:
-            scope.fence(db)
-            note_gone(scope, db, side, {op.record: "" for op in gone if op.record})
-            lost = [*gone, *(op for op, _ in edited)]
-            take_back(scope, db, lost, "the record was edited before the write; it is decided again")
-    return good
+    if not gone and not edited:
+        return operations
+    lost = [*gone, *(op for op, _ in edited)]
+    stage(scope, side, [record for _, record in edited], read_at, cursor=None, force=True)
+    with scope.database.write() as db:
+        scope.fence(db)
+        note_gone(scope, db, side, {op.record: "" for op in gone if op.record})
+        take_back(scope, db, lost, "the record was edited before the write; it is decided again")
+    taken_back = {op.id for op in lost}
+    return [op for op in operations if op.id not in taken_back]
+
+
+def _without_version(kind: WriteKind, operations: Sequence[Operation]) -> Sequence[Operation]:
+    """Writes to records of which no version is known, as after a create whose answer was lost."""
+    return [op for op in operations if kind is not WriteKind.CREATE and not op.body["version"]]
