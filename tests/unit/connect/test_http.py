@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -172,6 +174,24 @@ def test_an_answer_beyond_all_size_is_refused(make: Make, monkeypatch: pytest.Mo
         client.request("GET", URL)
     with pytest.raises(AnswerLost):
         client.request("PUT", URL, json={})
+
+
+def test_an_answer_is_freed_as_soon_as_it_is_read(make: Make) -> None:
+    """A pass over a million records gets thousands of them: none may wait for the collector of garbage."""
+    freed: list[bool] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        response = httpx.Response(200, content=iter([b"[1]"]))
+        weakref.finalize(response, freed.append, True)
+        return response
+
+    client = make(Remote(answer))
+    gc.disable()
+    try:
+        assert client.request("GET", URL).json() == [1]
+        assert freed == [True]
+    finally:
+        gc.enable()
 
 
 def test_a_redirect_is_not_followed(make: Make) -> None:
