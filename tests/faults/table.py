@@ -121,6 +121,14 @@ FINISHED = Fate(
     sees="nothing when it passes; else a warning that the answer was lost",
     retried="the record is looked up at once, and what is missing of it is done then or by a later pass",
 )
+#: The same where nobody listens any more, and so nobody answers who looks it up.
+FINISHED_LATER = replace(
+    FINISHED,
+    says=UNREACHABLE.says,
+    sees=UNREACHABLE.sees,
+    retried="three times, after 0.5 to 1, 1 to 2 and 2 to 4 seconds; what is missing of the record is done by a"
+    " later pass",
+)
 #: The code of a sign-in may have been spent.
 SPENT = Fate(
     hits=1,
@@ -189,7 +197,7 @@ ROWS = (
         id="refused",
         title="The connection is refused: nobody listens",
         fault=None,
-        fates={**dict.fromkeys(("read", "write", "code"), UNREACHABLE), "step": FINISHED},
+        fates={**dict.fromkeys(("read", "write", "code"), UNREACHABLE), "step": FINISHED_LATER},
     ),
     _broken("reset", "The connection is reset before the request is processed", Fault(kind=FaultKind.REFUSE)),
     _broken("lost", "The request is processed and the answer lost", Fault(kind=FaultKind.LOSE), stored=True),
