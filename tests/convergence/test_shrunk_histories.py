@@ -433,3 +433,70 @@ def test_an_edit_that_lists_show_late_is_seen_before_the_first_write_to_a_found_
     assert pair.a.rows["people"][left]["phone"] == pair.b.rows["people"][right]["phone"] == "1"
     assert lost(pair) == ["2"]
     assert_quiet(pair)
+
+
+LINES = """
+spec: 1
+name: test
+systems:
+  a: {connector: alpha}
+  b: {connector: beta}
+conflicts: {prefer: a}
+modules:
+  bills:
+    between: {a: bills, b: bills}
+    match: [{a: title, b: title}]
+    fields:
+      title: {a: title, b: title}
+      lines: {a: lines, b: lines, each: {text: {a: text, b: text}}}
+"""
+
+
+def knows_its_lines(pair: Pair) -> Any:
+    """A remote that takes no line for one that it does not have, and none that is not mentioned."""
+
+    def refuse(write: Write) -> str | None:
+        if write.id is None or "lines" not in write.values:
+            return None
+        held = {line["id"] for line in pair.b.rows["bills"][write.id]["lines"]}
+        told = write.values["lines"]
+        named = {item.id for item in told.items if item.id is not None} | set(told.removed)
+        return None if named == held else f"it has the lines {held} and is told of {named}"
+
+    return refuse
+
+
+def test_lines_that_were_typed_again_are_known_by_their_new_ids(tmp_path: Path, state: Database) -> None:
+    pair = Pair(tmp_path, state, LINES)
+    pair.b.refuse = knows_its_lines(pair)
+    left = pair.a.person("bills", title="1", lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "two"}])
+    pair.run()
+    pair.run()
+    (right,) = pair.b.rows["bills"]
+    pair.b.person("bills", right, lines=[{"id": "n1", "text": "one"}, {"id": "n2", "text": "two"}])
+    pair.run()
+    pair.a.person("bills", left, lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "three"}])
+    assert pair.run().status == "done"
+    assert [line["text"] for line in pair.b.rows["bills"][right]["lines"]] == ["one", "three"]
+    assert_quiet(pair)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
+def test_the_lines_of_a_create_that_was_found_are_known_by_their_ids(
+    tmp_path: Path, state: Database, stored: bool
+) -> None:
+    """Where the remote does not tell what it holds of the record that was found, the next read does."""
+    pair = Pair(tmp_path, state, LINES, b={"returns_stored": stored, "conditional": True})
+    pair.b.rewrite = lambda name, value: f"{value}."  # so that nobody knows what the create made of it
+    left = pair.a.person("bills", title="1", lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "two"}])
+    pair.b.lose = lambda write: write.kind is WriteKind.CREATE
+    pair.run()
+    pair.b.lose = lambda write: False
+    pair.b.refuse = knows_its_lines(pair)
+    pair.run()
+    pair.run()
+    (right,) = pair.b.rows["bills"]
+    pair.a.person("bills", left, lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "three"}])
+    assert pair.run().status == "done"
+    assert [line["text"] for line in pair.b.rows["bills"][right]["lines"]] == ["one", "three"]
+    assert_quiet(pair)

@@ -287,6 +287,7 @@ class _Batch:
         self._with_faults: dict[tuple[int, str], Staged] = {}
         self._unlinked: list[int] = []
         self._left_alone: list[tuple[Side, str]] = []
+        self._lists = [entry for entry in scope.maps.entries if entry.is_list]
 
     def decide(self, pairs: Sequence[_Pair], alone: Sequence[Staged], *, fresh: bool = False) -> None:
         """Decide linked pairs, and rows without a link. ``fresh``: the links are new, and not stored yet."""
@@ -519,10 +520,19 @@ class _Batch:
         link.keys[side] = row.ref_key
         if link.open:
             link.base[side].update({name: row.own[name] for name in link.open & row.own.keys()})
+        self._know_items(link.base[side], row.own)
         was_locked = link.locks[side] is not None
         if row.recheck or was_locked or self.scope.rechecks[side]:
             link.recheck = row.recheck
         link.locks[side] = row.lock
+
+    def _know_items(self, base: dict[str, Any], own: Mapping[str, Any]) -> None:
+        """The items of a list that says what it said are known by the ids that they have by now: they may have
+        been typed again, or have been sent by us and not read since."""
+        for entry in self._lists:
+            value, known = own.get(entry.name), base.get(entry.name)
+            if value is not None and known is not None and not changed(entry, value, known):
+                base[entry.name] = value
 
     def _adopt(self, link: Link, side: Side, row: Staged) -> None:
         """The record at the very version that our own write made: what it holds is what the remote stored."""
