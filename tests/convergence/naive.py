@@ -14,6 +14,7 @@ value *descends* from what its author saw when it was typed. Then:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -113,8 +114,8 @@ class Thing:
     cells: tuple[dict[str, Cell], dict[str, Cell]] = field(default_factory=lambda: ({}, {}))
     #: whether a pass may know less of it than we do: an answer was lost, or a process died
     troubled: bool = False
-    #: by side, (field, mark): what people typed there
-    typed: tuple[set[tuple[str, Any]], set[tuple[str, Any]]] = field(default_factory=lambda: (set(), set()))
+    #: by (field, mark): how often people typed it, at either end
+    typed: Counter[tuple[str, Any]] = field(default_factory=Counter)
 
     def cell(self, side: int, name: str) -> Cell:
         return self.cells[side].setdefault(name, Cell())
@@ -155,7 +156,7 @@ class Oracle:
         for name, value in values.items():
             cell = thing.cell(side, name)
             cell.set(value, cell.past)
-            thing.typed[side].add((name, mark(value)))
+            thing.typed[name, mark(value)] += 1
 
     def trouble(self, side: int, records: Sequence[str | None]) -> None:
         """An answer was lost while these records were written (None: one that was made)."""
@@ -194,10 +195,10 @@ class Oracle:
             past, old = found[-1], mark(cell.value)
             if old not in past and old is not None:
                 assert rule.may_lose(side), f"the rule names the other winner: {where}"
-                # The value of an enforced map comes back by intent. What people typed at both ends may win
-                # against what became of the other: they choose among a few records.
-                both = all((name, mark(value)) in typed for typed in thing.typed)
-                own = rule.enforce or mark(value) is None or both
+                # The value of an enforced map comes back by intent. What people typed more than once may be
+                # older and newer than what stands there: they choose among a few records and codes.
+                again = thing.typed[name, mark(value)] > 1
+                own = rule.enforce or mark(value) is None or again
                 older = not own and 1 - side not in self.murky and mark(value) in cell.past
                 assert thing.troubled or not older, f"an older value came back: {where}"
                 self.losses.append(Loss(thing.tag, name, old))
