@@ -94,14 +94,14 @@ class Histories(RuleBasedStateMachine):
         self.oracle = self.world.oracle
         #: by (tag, field): what both ends held when everything was last known to be in step
         self.base: dict[tuple[str, str], tuple[Any, Any]] = {}
-        #: the same, whether they agreed or not
-        self.held: dict[tuple[str, str], tuple[Any, Any]] = {}
         self.certain = True
         #: by tag, who deleted, archived, restored or hid its records since all was in step, and at which end
         self.acts: dict[str, list[int]] = {}
         self.drifted: set[Any] = set()
         #: written by the last pass, at remotes that did not say what they made of it
         self.unseen: set[tuple[str, int]] = set()
+        #: saved by people since the last pass, be it as they were
+        self.saved: set[tuple[str, int]] = set()
         #: made by people at both ends, and perhaps not known to be one and the same yet
         self.unmet: set[str] = set()
         for side in (A, B, A):
@@ -155,6 +155,7 @@ class Histories(RuleBasedStateMachine):
         remote, record = self.world.remotes[side], thing.ids[side]
         assert record is not None
         remote.person(thing.module, record, **values)
+        self.saved.add((thing.tag, side))
         told = {name: remote.shown(thing.module, record, name) for name in values}
         self.oracle.person_edited(side, thing, told)
         target = {"owner": B, "number": A}
@@ -288,6 +289,7 @@ class Histories(RuleBasedStateMachine):
         assert self.world.run() is not None
         quiet = [side for side in (A, B) if not self.world.remotes[side].habits.returns_stored]
         self.unseen = {(tag, side) for tag, side in self.oracle.written if side in quiet}
+        self.saved.clear()
         for (thing, name), (values, why) in expected.items():
             held = tuple(self.shown(thing, side, name) for side in (A, B))
             assert held == values, f"{thing.tag}.{name}: {why} should give {values}, not {held}"
@@ -434,20 +436,14 @@ class Histories(RuleBasedStateMachine):
         return found
 
     def hurried(self, thing: Thing) -> bool:
-        """Whether somebody has edited a record before the engine saw what its remote had made of a write."""
-        return any(
-            self.shown(thing, side, name) != self.held[thing.tag, name][side]
-            for side in (A, B)
-            if (thing.tag, side) in self.unseen
-            for name in RULES[thing.module]
-            if (thing.tag, name) in self.held
-        )
+        """Whether somebody has saved a record before the engine saw what its remote had made of a write."""
+        return any((thing.tag, side) in self.unseen & self.saved for side in (A, B))
 
     def know(self) -> None:
         """Take down what both ends hold and agree on, for the next prediction."""
         if not self.certain:
             return
-        self.held = {
+        held = {
             (thing.tag, name): (self.shown(thing, A, name), self.shown(thing, B, name))
             for thing in self.oracle.things.values()
             if self.both_live(thing)
@@ -455,7 +451,7 @@ class Histories(RuleBasedStateMachine):
         }
         self.base = {
             (tag, name): values
-            for (tag, name), values in self.held.items()
+            for (tag, name), values in held.items()
             if self.agree(name, self.oracle.things[tag].module)(*values)
         }
 
