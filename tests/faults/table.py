@@ -126,8 +126,8 @@ FINISHED_LATER = replace(
     FINISHED,
     says=UNREACHABLE.says,
     sees=UNREACHABLE.sees,
-    retried="three times, after 0.5 to 1, 1 to 2 and 2 to 4 seconds; what is missing of the record is done by a"
-    " later pass",
+    retried="three times, after 0.5 to 1, 1 to 2 and 2 to 4 seconds; what is missing of the record is done by"
+    " a later pass",
 )
 #: The code of a sign-in may have been spent.
 SPENT = Fate(

@@ -527,8 +527,8 @@ class _Batch:
         link.locks[side] = row.lock
 
     def _know_items(self, base: dict[str, Any], own: Mapping[str, Any]) -> None:
-        """The items of a list that says what it said are known by the ids that they have by now: they may have
-        been typed again, or have been sent by us and not read since."""
+        """The items of a list that says what it said are known by the ids that they have by now: they may
+        have been typed again, or have been sent by us and not read since."""
         for entry in self._lists:
             value, known = own.get(entry.name), base.get(entry.name)
             if value is not None and known is not None and not changed(entry, value, known):
