@@ -500,3 +500,23 @@ def test_the_lines_of_a_create_that_was_found_are_known_by_their_ids(
     assert pair.run().status == "done"
     assert [line["text"] for line in pair.b.rows["bills"][right]["lines"]] == ["one", "three"]
     assert_quiet(pair)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
+def test_what_was_typed_before_both_ends_were_archived_is_not_overwritten_unseen_when_they_come_back(
+    tmp_path: Path, state: Database, stored: bool
+) -> None:
+    """Nobody followed what a record said while it was archived: it is read once it is restored."""
+    pair = Pair(tmp_path, state, deletes("archive"), b={"returns_stored": stored})
+    left, right = met(pair)
+    for remote, record, phone in ((pair.a, left, "2"), (pair.b, right, "3")):
+        remote.person("people", record, phone=phone)
+        remote.set_state("people", record, State.ARCHIVED)
+    pair.run()
+    pair.run()
+    pair.a.set_state("people", left, State.LIVE)
+    pair.run()
+    pair.run()
+    assert pair.a.rows["people"][left]["phone"] == pair.b.rows["people"][right]["phone"] == "2"
+    assert lost(pair) == ["3"]
+    assert_quiet(pair)

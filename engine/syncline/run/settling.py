@@ -127,7 +127,8 @@ class _Done:
         self._restored: set[str] = set()
         self._keys: dict[str, Sequence[str | tuple[str, ...]]] = {}
         self._operations: list[Operation] = []
-        #: the records that took a value which is still to be carried over, or say something else since a void
+        #: the records that took a value which is still to be carried over, say something else since a void,
+        #: or were not followed before a restore
         self.put: list[str] = []
 
     def add(self, operation: Operation, outcome: Outcome) -> None:
@@ -168,8 +169,8 @@ class _Done:
             return
         self._wake.extend(rows)
         self._operations.append(operation)
-        told_anew = kind is WriteKind.VOID and projection is None
-        if record_id is not None and (told_anew or len(carried) < len(operation.body["fields"])):
+        unread = kind in (WriteKind.VOID, WriteKind.RESTORE) and projection is None
+        if record_id is not None and (unread or len(carried) < len(operation.body["fields"])):
             self.put.append(record_id)
         self._written.append((link, carried, outcome.record, projection))
         if kind is WriteKind.RESTORE and record_id is not None:
