@@ -372,8 +372,6 @@ class HttpClient:
         return reply
 
     def _transfer(self, call: _Call, headers: Mapping[str, str]) -> HttpReply:
-        import httpx
-
         from syncline.connect.timelimit import time_limit
 
         deadline = self._waiting.now() + MAX_EXCHANGE_S
@@ -399,7 +397,7 @@ class HttpClient:
             found = {name.lower(): value for name, value in response.headers.items()}
             content, named = b"".join(chunks), f"{call.method} {_path(call.url)}"
         # It and its stream hold each other: they would lie about until somebody looks for such circles.
-        response.stream = httpx.ByteStream(b"")
+        del response.stream
         return HttpReply(response.status_code, found, content, self._label, named)
 
     def _client(self, url: str) -> httpx.Client:
