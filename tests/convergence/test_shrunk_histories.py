@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tests.support.memory import MemorySession
-from tests.support.world import SPEC, Pair
+from tests.support.world import BILLS, SPEC, Pair
 
 from syncline import exactjson
 from syncline.connect.contract import State, Write, WriteKind
@@ -435,23 +435,6 @@ def test_an_edit_that_lists_show_late_is_seen_before_the_first_write_to_a_found_
     assert_quiet(pair)
 
 
-LINES = """
-spec: 1
-name: test
-systems:
-  a: {connector: alpha}
-  b: {connector: beta}
-conflicts: {prefer: a}
-modules:
-  bills:
-    between: {a: bills, b: bills}
-    match: [{a: title, b: title}]
-    fields:
-      title: {a: title, b: title}
-      lines: {a: lines, b: lines, each: {text: {a: text, b: text}}}
-"""
-
-
 def knows_its_lines(pair: Pair) -> Any:
     """A remote that takes no line for one that it does not have, and none that is not mentioned."""
 
@@ -466,8 +449,16 @@ def knows_its_lines(pair: Pair) -> Any:
     return refuse
 
 
+def assert_a_line_is_carried_over(pair: Pair, left: str) -> None:
+    pair.a.person("bills", left, lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "three"}])
+    assert pair.run().status == "done"
+    (row,) = pair.b.rows["bills"].values()
+    assert [line["text"] for line in row["lines"]] == ["one", "three"]
+    assert_quiet(pair)
+
+
 def test_lines_that_were_typed_again_are_known_by_their_new_ids(tmp_path: Path, state: Database) -> None:
-    pair = Pair(tmp_path, state, LINES)
+    pair = Pair(tmp_path, state, BILLS)
     pair.b.refuse = knows_its_lines(pair)
     left = pair.a.person("bills", title="1", lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "two"}])
     pair.run()
@@ -475,10 +466,7 @@ def test_lines_that_were_typed_again_are_known_by_their_new_ids(tmp_path: Path, 
     (right,) = pair.b.rows["bills"]
     pair.b.person("bills", right, lines=[{"id": "n1", "text": "one"}, {"id": "n2", "text": "two"}])
     pair.run()
-    pair.a.person("bills", left, lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "three"}])
-    assert pair.run().status == "done"
-    assert [line["text"] for line in pair.b.rows["bills"][right]["lines"]] == ["one", "three"]
-    assert_quiet(pair)
+    assert_a_line_is_carried_over(pair, left)
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
@@ -486,7 +474,7 @@ def test_the_lines_of_a_create_that_was_found_are_known_by_their_ids(
     tmp_path: Path, state: Database, stored: bool
 ) -> None:
     """Where the remote does not tell what it holds of the record that was found, the next read does."""
-    pair = Pair(tmp_path, state, LINES, b={"returns_stored": stored, "conditional": True})
+    pair = Pair(tmp_path, state, BILLS, b={"returns_stored": stored, "conditional": True})
     pair.b.rewrite = lambda name, value: f"{value}."  # so that nobody knows what the create made of it
     left = pair.a.person("bills", title="1", lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "two"}])
     pair.b.lose = lambda write: write.kind is WriteKind.CREATE
@@ -495,11 +483,7 @@ def test_the_lines_of_a_create_that_was_found_are_known_by_their_ids(
     pair.b.refuse = knows_its_lines(pair)
     pair.run()
     pair.run()
-    (right,) = pair.b.rows["bills"]
-    pair.a.person("bills", left, lines=[{"id": "x", "text": "one"}, {"id": "y", "text": "three"}])
-    assert pair.run().status == "done"
-    assert [line["text"] for line in pair.b.rows["bills"][right]["lines"]] == ["one", "three"]
-    assert_quiet(pair)
+    assert_a_line_is_carried_over(pair, left)
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])

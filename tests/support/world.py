@@ -94,6 +94,41 @@ modules:
       tax: {a: tax, b: tax}
 """
 
+BILLS = """
+spec: 1
+name: test
+systems:
+  a: {connector: alpha}
+  b: {connector: beta}
+conflicts: {prefer: a}
+modules:
+  bills:
+    between: {a: bills, b: bills}
+    match: [{a: title, b: title}]
+    fields:
+      title: {a: title, b: title}
+      who: {a: who, b: who, ref: people}
+      total: {a: total, b: total}
+      lines:
+        a: lines
+        b: lines
+        each:
+          item: {a: item, b: item, ref: items}
+          text: {a: text, b: text}
+          quantity: {a: quantity, b: quantity}
+  items:
+    between: {a: items, b: items}
+    match: [{a: code, b: code}]
+    fields:
+      code: {a: code, b: code}
+      name: {a: name, b: name}
+  people:
+    between: {a: people, b: people}
+    match: [{a: "name | fold", b: "name | fold"}]
+    fields:
+      name: {a: name, b: name}
+"""
+
 
 class Pair:
     """The two remotes ``a`` and ``b``, a spec, and a state."""

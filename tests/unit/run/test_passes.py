@@ -12,47 +12,12 @@ import pytest
 import sqlalchemy as sa
 from msgspec.structs import replace
 from tests.support.memory import MemorySession
-from tests.support.world import SPEC, Pair
+from tests.support.world import BILLS, SPEC, Pair
 
 from syncline.connect.contract import Lock, Outcome, OutcomeKind, Record, SentWrite, State, Write, WriteKind
 from syncline.store import tables as t
 from syncline.store.database import Database, StoreError
 from syncline.store.ledger import Ledger
-
-BILLS = """
-spec: 1
-name: test
-systems:
-  a: {connector: alpha}
-  b: {connector: beta}
-conflicts: {prefer: a}
-modules:
-  bills:
-    between: {a: bills, b: bills}
-    match: [{a: title, b: title}]
-    fields:
-      title: {a: title, b: title}
-      who: {a: who, b: who, ref: people}
-      total: {a: total, b: total}
-      lines:
-        a: lines
-        b: lines
-        each:
-          item: {a: item, b: item, ref: items}
-          text: {a: text, b: text}
-          quantity: {a: quantity, b: quantity}
-  items:
-    between: {a: items, b: items}
-    match: [{a: code, b: code}]
-    fields:
-      code: {a: code, b: code}
-      name: {a: name, b: name}
-  people:
-    between: {a: people, b: people}
-    match: [{a: "name | fold", b: "name | fold"}]
-    fields:
-      name: {a: name, b: name}
-"""
 
 
 @pytest.fixture
