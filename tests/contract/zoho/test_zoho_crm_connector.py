@@ -32,6 +32,7 @@ from syncline.connect import (
 from syncline.connect.sandbox import Fault, FaultKind, make_world
 from syncline_zoho.crm.connector import ZohoCrmConnector
 from syncline_zoho.crm.sandbox.metadata import make_field
+from syncline_zoho.crm.values import utc_text
 
 ACCOUNT = frozenset({"Account_Name", "Phone", "Xero_ID"})
 INVOICE = frozenset({"Subject", "Account_Name", "Status", "Invoiced_Items", "Grand_Total"})
@@ -274,6 +275,28 @@ def test_thousands_of_fresh_records_are_read_again_once_and_cost_no_call_before(
         monkey.undo()
         assert len(aged) == 3001
         assert calls(remote)["POST /crm/v8/coql"] == 2
+
+
+def test_an_edit_in_the_newest_second_shows_at_once_among_hundreds_of_fresh_records(
+    open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for remote in start(make_world(600)):
+        store = remote.sandbox.org.stores["Accounts"]
+        newest = remote.sandbox.clock.now()
+        before = utc_text(newest - timedelta(minutes=1))
+        for row in list(store.live):
+            store.put({**row, "Modified_Time": before})
+        monkeypatch.setattr(remote.sandbox.org, "now", lambda stamp=newest: stamp)
+        made = remote.sandbox.act("create", "Accounts", None, {"Account_Name": "A", "Phone": "1"})["id"]
+        session = open_session(remote)
+        records, cursor = drain(session, "Accounts")
+        assert len(records) == 601
+        for phone in ("2", "3"):
+            remote.sandbox.act("update", "Accounts", made, {"Phone": phone})
+            calls(remote)
+            changed, cursor = drain(session, "Accounts", cursor)
+            assert [(record.id, record.values["Phone"]) for record in changed] == [(made, phone)]
+            assert sum(calls(remote).values()) == 2
 
 
 def test_an_alien_cursor_is_told_clearly(session: Session) -> None:

@@ -59,17 +59,30 @@ def test_the_remotes_stamps_count_when_they_are_ahead_of_its_date_header() -> No
 
 
 def test_more_than_fits_the_overlap_is_read_past_until_it_has_aged() -> None:
-    many: list[Place] = [(ago(1), f"{n:05d}") for n in range(ROOM + 1)]
-    cursor = read(Cursor(), many)
-    wide = cursor.begin(NOW)
-    assert f"id > '{ROOM:05d}'" in wide.where()
+    many: list[Place] = [(ago(2), f"{n:05d}") for n in range(ROOM)]
+    cursor = read(Cursor(), [*many, (ago(1), "88888")])
+    low, newest = utc_text(NOW - OVERLAP), ago(1).replace("Z", "+00:00")
+    assert cursor.begin(NOW).where() == f"Modified_Time >= '{newest}'", "another edit may have its stamp"
+    for minutes in (0.5, -2, -3.5):
+        cursor = read(cursor, [(ago(minutes), "99999")], now=NOW - timedelta(minutes=minutes))
+        assert (cursor.low, cursor.high) == (low, (ago(minutes), "99999"))
+    later = NOW + timedelta(minutes=4)
+    assert cursor.begin(later).where() == since(cursor), "though somebody goes on editing"
+    aged = read(cursor, [*many, (ago(1), "88888"), (ago(-3.5), "99999")], now=later)
+    assert (aged.seen, aged.low) == (2, utc_text(later - OVERLAP))
+    assert aged.begin(later).where() == since(aged)
+
+
+def test_more_of_one_second_than_fits_is_not_read_again_before_it_has_aged() -> None:
+    many: list[Place] = [(ago(1), f"{n:05d}") for n in range(ROOM + 2)]
+    cursor = read(Cursor(), many[:ROOM], many[ROOM : ROOM + 1])
+    for _ in range(2):
+        assert cursor.begin(NOW).where().endswith(f"id > '{ROOM:05d}'))")
+        cursor = read(cursor, [])
+    cursor = read(cursor, many[ROOM + 1 :])
+    assert (cursor.high, cursor.alike) == (many[-1], ROOM + 2)
     cursor = read(cursor, [(ago(0.5), "99999")])
-    assert cursor.seen == ROOM + 2
-    assert cursor.low == utc_text(NOW - OVERLAP)
-    later = NOW + timedelta(minutes=10)
-    assert cursor.begin(later).where() == since(cursor)
-    aged = read(cursor, [*many, (ago(0.5), "99999")], now=later)
-    assert (aged.seen, aged.low) == (0, utc_text(later - OVERLAP))
+    assert cursor.begin(NOW).where() == f"Modified_Time >= '{ago(0.5).replace('Z', '+00:00')}'"
 
 
 def test_an_unfinished_scan_is_gone_on_with() -> None:

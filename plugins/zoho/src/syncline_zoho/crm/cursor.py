@@ -3,18 +3,17 @@
 A record can show up in queries later than its ``Modified_Time`` says, so what was read within the
 overlap is read again. To cost no extra call, that is done within the one page a quiet read makes
 anyway; when more than fits was changed within the overlap (a first pass wrote thousands), reading goes
-on from the newest, and the overlap is read again once it has aged.
+on from the newest, and the overlap is read again once what was so much has aged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from syncline.connect import RemoteProtocolError
 from syncline_zoho.crm.query import MAX_ROWS, after, instant
@@ -30,27 +29,31 @@ Place = tuple[str, str]
 
 class Scan(Struct, frozen=True, kw_only=True):
     """An unfinished read. ``started``: by the remote's clock, once known; ``at``: the last row
-    delivered; ``since``: where it began (inclusive), ``None`` for everything or when ``wide``, which
-    began after ``Cursor.high``; ``seen``: rows so far that will have to be read again; ``rows``: rows so
-    far; ``whole``: it reads everything."""
+    delivered; ``since``: where it began (inclusive), ``None`` for everything; ``wide``: it leaves out what
+    lies between ``Cursor.low`` and there; ``seen``: rows so far that will have to be read again; ``alike``:
+    those with the stamp of the last; ``rows``: rows so far; ``whole``: it reads everything."""
 
     started: str | None = None
     at: Place | None = None
     since: str | None = None
     wide: bool = False
     seen: int = 0
+    alike: int = 0
     rows: int = 0
     whole: bool = False
 
 
 class Cursor(Struct, frozen=True, kw_only=True):
     """``low``: all changes up to here were read after they had aged; ``high``: the newest row seen;
-    ``seen``: rows known to lie between; ``deleted``: deletions up to here were read; ``whole``: when the last
-    read of everything began; ``rows``: how many rows it had."""
+    ``alike``: how many have its stamp; ``seen``: rows found between when the overlap was last read, which was
+    up to ``until``; ``deleted``: deletions up to here were read; ``whole``: when the last read of everything
+    began; ``rows``: how many rows it had."""
 
     low: str | None = None
     high: Place | None = None
+    alike: int = 0
     seen: int = 0
+    until: str | None = None
     deleted: str | None = None
     whole: str | None = None
     rows: int = 0
@@ -66,18 +69,19 @@ class Cursor(Struct, frozen=True, kw_only=True):
             return self
         if self.low is None:
             return replace(self, scan=Scan(whole=True))
-        aged = self.high is None or utc_text(now - OVERLAP) >= self.high[0]
-        if self.seen <= ROOM or aged:
+        aged = self.until is None or utc_text(now - OVERLAP) >= self.until
+        if self.seen <= ROOM or aged or self.high is None:
             return replace(self, scan=Scan(since=self.low))
-        return replace(self, scan=Scan(wide=True))
+        if self.alike > ROOM:
+            return replace(self, scan=Scan(at=self.high, alike=self.alike, wide=True))
+        # the newest second itself once more: what was changed later in it has the same stamp
+        return replace(self, scan=Scan(since=self.high[0], wide=True))
 
     def where(self) -> str:
         """The condition of the next page, for rows in the order of (Modified_Time, id)."""
         scan = self.scan or Scan()
         if scan.at is not None:
             return after(*scan.at)
-        if scan.wide and self.high is not None:
-            return after(*self.high)
         if scan.since is not None:
             return f"Modified_Time >= {instant(scan.since)}"
         return "id is not null"
@@ -86,9 +90,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
     def since(self) -> str | None:
         """The stamp before which no row of the next page can be, ``None`` when any can."""
         scan = self.scan or Scan()
-        if scan.at is not None:
-            return scan.at[0]
-        return self.high[0] if scan.wide and self.high is not None else scan.since
+        return scan.since if scan.at is None else scan.at[0]
 
     def repeated(self, places: Sequence[Place]) -> bool:
         """Whether a page holds what :meth:`where` did not ask for: going on after it would never end."""
@@ -104,8 +106,10 @@ class Cursor(Struct, frozen=True, kw_only=True):
         newest = max((stamp for stamp, _ in places), default="")
         started = scan.started or max(utc_text(server_time), newest)
         settled = utc_text(read_instant(started) - OVERLAP)
-        # all that a wide scan reads will have to be read again together with what came before it
-        young = sum(1 for stamp, _ in places if scan.wide or stamp >= settled)
+        young = sum(1 for stamp, _ in places if stamp >= settled)
+        alike = sum(1 for stamp, _ in places if stamp == places[-1][0])
+        if places and scan.at is not None and scan.at[0] == places[-1][0]:
+            alike += scan.alike
         return replace(
             self,
             scan=replace(
@@ -113,6 +117,7 @@ class Cursor(Struct, frozen=True, kw_only=True):
                 started=started,
                 at=places[-1] if places else scan.at,
                 seen=scan.seen + young,
+                alike=alike if places else scan.alike,
                 rows=scan.rows + len(places),
             ),
         )
@@ -125,35 +130,16 @@ class Cursor(Struct, frozen=True, kw_only=True):
         settled = utc_text(read_instant(scan.started) - OVERLAP)
         high = max((place for place in (self.high, scan.at) if place is not None), default=None)
         deleted = self.deleted or settled
+        alike = scan.alike if high == scan.at else self.alike
+        done = replace(self, high=high, alike=alike, deleted=deleted, scan=None)
         if scan.wide:
-            return replace(self, high=high, seen=self.seen + scan.seen, deleted=deleted, scan=None)
+            return done
         low = max(self.low or settled, settled)
-        done = replace(self, low=low, high=high, seen=scan.seen, deleted=deleted, scan=None)
+        done = replace(done, low=low, seen=scan.seen, until=None if high is None else high[0])
         return replace(done, whole=scan.started, rows=scan.rows) if scan.whole else done
 
     def to_text(self) -> str:
-        scan = self.scan
-        content: dict[str, Any] = {
-            "v": 1,
-            "low": self.low,
-            "high": self.high,
-            "seen": self.seen,
-            "deleted": self.deleted,
-            "whole": self.whole,
-            "rows": self.rows,
-            "scan": None
-            if scan is None
-            else {
-                "started": scan.started,
-                "at": scan.at,
-                "since": scan.since,
-                "wide": scan.wide,
-                "seen": scan.seen,
-                "rows": scan.rows,
-                "whole": scan.whole,
-            },
-        }
-        return msgspec.json.encode(content).decode()
+        return msgspec.json.encode({"v": 1, **asdict(self)}).decode()
 
 
 def read_cursor(text: str | None) -> Cursor:
@@ -164,23 +150,9 @@ def read_cursor(text: str | None) -> Cursor:
         content = msgspec.json.decode(text)
         if content["v"] != 1:
             raise ValueError(f"version {content['v']}")
-        raw = content["scan"]
-        scan = None if raw is None else Scan(**{**raw, "at": _place(raw["at"])})
-        return Cursor(
-            low=content["low"],
-            high=_place(content["high"]),
-            seen=content["seen"],
-            deleted=content["deleted"],
-            whole=content.get("whole"),
-            rows=content.get("rows", 0),
-            scan=scan,
-        )
+        return msgspec.convert(content, Cursor)
     except (KeyError, TypeError, ValueError, msgspec.DecodeError) as error:
         raise RemoteProtocolError(
             "the stored position in this module cannot be read",
             fix="run `syncline reset` for this connection, then sync again from the start",
         ) from error
-
-
-def _place(raw: Any) -> Place | None:
-    return None if raw is None else (str(raw[0]), str(raw[1]))
