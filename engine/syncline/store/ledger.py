@@ -96,7 +96,7 @@ class Link(msgspec.Struct, kw_only=True):
 
 
 class Operation(msgspec.Struct, kw_only=True):
-    """One intended write. ``body``: what to store and why, see :mod:`syncline.run.reconciling`."""
+    """One intended write. ``body``: what to store and why, see :mod:`syncline.run.batch`."""
 
     id: int
     pass_id: int
