@@ -362,6 +362,35 @@ def test_a_restore_is_not_undone_by_the_echo_of_the_archive_before_it(
     assert_quiet(pair)
 
 
+def test_a_restore_is_not_undone_while_nobody_could_read_it(
+    tmp_path: Path, state: Database, unavailable: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by itself, as the remote failed right after, nor in a list, which lags behind."""
+    both = SPEC.replace("    match:", "    deletes: {a: archive, b: archive}\n    match:")
+    pair = Pair(tmp_path, state, both, a={"returns_stored": False}, b={"returns_stored": False})
+    left, right = met(pair)
+    pair.a.set_state("people", left, State.ARCHIVED)
+    pair.run()
+    pair.a.set_state("people", left, State.LIVE)
+    original = MemorySession._write
+
+    def fails_next(session: MemorySession, module: str, write: Write) -> Any:
+        unavailable("read_ids", session.remote)
+        return original(session, module, write)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(MemorySession, "_write", fails_next)
+        pair.run()
+    assert pair.b.meta["people"][right]["state"] is State.LIVE
+    with monkeypatch.context() as lagging:
+        lagging.setattr(pair.b, "since", lambda module, tick: [])
+        pair.run()
+    states = [remote.meta["people"][one]["state"] for remote, one in ((pair.a, left), (pair.b, right))]
+    assert states == [State.LIVE, State.LIVE]
+    pair.run()
+    assert_quiet(pair)
+
+
 @pytest.mark.parametrize("stored", [True, False], ids=["told-what-is-stored", "not-told"])
 def test_what_a_one_way_map_has_at_neither_end_is_agreed_on_when_a_record_is_made_at_its_source(
     tmp_path: Path, state: Database, stored: bool
