@@ -107,17 +107,19 @@ class Cursor(Struct, frozen=True, kw_only=True):
         started = scan.started or max(utc_text(server_time), newest)
         settled = utc_text(read_instant(started) - OVERLAP)
         young = sum(1 for stamp, _ in places if stamp >= settled)
-        alike = sum(1 for stamp, _ in places if stamp == places[-1][0])
-        if places and scan.at is not None and scan.at[0] == places[-1][0]:
+        at = places[-1] if places else scan.at
+        latest = None if at is None else at[0]
+        alike = sum(1 for stamp, _ in places if stamp == latest)
+        if scan.at is not None and scan.at[0] == latest:
             alike += scan.alike
         return replace(
             self,
             scan=replace(
                 scan,
                 started=started,
-                at=places[-1] if places else scan.at,
+                at=at,
                 seen=scan.seen + young,
-                alike=alike if places else scan.alike,
+                alike=alike,
                 rows=scan.rows + len(places),
             ),
         )
