@@ -27,12 +27,21 @@ def deletes(rule: str, *, more: str = "") -> str:
     return SPEC.replace("    match:", f"    deletes: {{b: {rule}}}\n{more}    match:")
 
 
+#: What is archived at one end is archived at the other.
+ARCHIVED_WITH_IT = SPEC.replace("    match:", "    deletes: {a: archive, b: archive}\n    match:")
+
+
 def met(pair: Pair, **values: Any) -> tuple[str, str]:
     """One person, known to both ends and in step."""
     left = pair.a.person("people", **{"name": "Acme", "phone": "1", "tax": "9", "email": "a@x.y", **values})
     pair.run()
     (right,) = pair.b.rows["people"]
     return left, right
+
+
+def states(pair: Pair, left: str, right: str) -> list[State]:
+    """Of a person's record at either end."""
+    return [remote.meta["people"][one]["state"] for remote, one in ((pair.a, left), (pair.b, right))]
 
 
 def assert_quiet(pair: Pair) -> None:
@@ -348,16 +357,14 @@ def test_a_restore_is_not_undone_by_the_echo_of_the_archive_before_it(
     tmp_path: Path, state: Database, stored: bool
 ) -> None:
     """Brought back before our own archive was read: what was staged of that holds no longer."""
-    both = SPEC.replace("    match:", "    deletes: {a: archive, b: archive}\n    match:")
-    pair = Pair(tmp_path, state, both, a={"returns_stored": stored}, b={"returns_stored": stored})
+    pair = Pair(tmp_path, state, ARCHIVED_WITH_IT, a={"returns_stored": stored}, b={"returns_stored": stored})
     left, right = met(pair)
     pair.a.set_state("people", left, State.ARCHIVED)
     pair.run()
     assert pair.b.meta["people"][right]["state"] is State.ARCHIVED
     pair.a.set_state("people", left, State.LIVE)
     pair.run()
-    states = [remote.meta["people"][one]["state"] for remote, one in ((pair.a, left), (pair.b, right))]
-    assert states == [State.LIVE, State.LIVE]
+    assert states(pair, left, right) == [State.LIVE, State.LIVE]
     pair.run()
     assert_quiet(pair)
 
@@ -366,8 +373,7 @@ def test_a_restore_is_not_undone_while_nobody_could_read_it(
     tmp_path: Path, state: Database, unavailable: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither by itself, as the remote failed right after, nor in a list, which lags behind."""
-    both = SPEC.replace("    match:", "    deletes: {a: archive, b: archive}\n    match:")
-    pair = Pair(tmp_path, state, both, a={"returns_stored": False}, b={"returns_stored": False})
+    pair = Pair(tmp_path, state, ARCHIVED_WITH_IT, a={"returns_stored": False}, b={"returns_stored": False})
     left, right = met(pair)
     pair.a.set_state("people", left, State.ARCHIVED)
     pair.run()
@@ -385,8 +391,7 @@ def test_a_restore_is_not_undone_while_nobody_could_read_it(
     with monkeypatch.context() as lagging:
         lagging.setattr(pair.b, "since", lambda module, tick: [])
         pair.run()
-    states = [remote.meta["people"][one]["state"] for remote, one in ((pair.a, left), (pair.b, right))]
-    assert states == [State.LIVE, State.LIVE]
+    assert states(pair, left, right) == [State.LIVE, State.LIVE]
     pair.run()
     assert_quiet(pair)
 
@@ -414,8 +419,7 @@ def test_an_end_seen_first_when_a_lost_update_is_found_is_carried_over(
     tmp_path: Path, state: Database, monkeypatch: pytest.MonkeyPatch, end: State, stored: bool
 ) -> None:
     """What is found of our write is the record as it is by then: it has ended."""
-    both = SPEC.replace("    match:", "    deletes: {a: archive, b: archive}\n    match:")
-    pair = Pair(tmp_path, state, both, b={"returns_stored": stored})
+    pair = Pair(tmp_path, state, ARCHIVED_WITH_IT, b={"returns_stored": stored})
     left, right = met(pair)
     original, written = MemorySession.read_ids, []
 
