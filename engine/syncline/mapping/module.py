@@ -235,9 +235,10 @@ class _SideMap:
             for entry in outgoing
             if (end := entry.ends[side]).get is None or end.reads_record
         ]
-        early = {name: seen for name, seen, _ in self.rendered}
-        self.outgoing = [(entry.name, early.get(entry.name), _rendering(entry, side)) for entry in outgoing]
-        late = [entry for entry in outgoing if entry.name not in early]
+        self.early = [(name, seen) for name, seen, _ in self.rendered]
+        done = {name for name, _ in self.early}
+        late = [entry for entry in outgoing if entry.name not in done]
+        self.late = [(entry.name, _rendering(entry, side)) for entry in late]
         self.joint = _Joint(late, side, expressions)
         where, recheck = module.where.get(system), module.recheck.get(system)
         target = (module.left, module.right)[side.other].system
@@ -368,19 +369,20 @@ class _SideMap:
             return
 
     def render(self, seen: Seen) -> None:
-        own, out, faults = seen.own, seen.out, seen.faults
-        done = None if faults else self.joint.render(own)
-        for name, early, rendering in self.outgoing:
-            if early is not None:
-                if early in own:
-                    out[name] = own[early]
-            elif done is not None:
-                out[name] = done[name]
-            elif name in own and name not in faults:
-                try:
-                    out[name] = rendering(own[name], {})
-                except ValueError as error:
-                    faults[name] = str(error)
+        own, faults = seen.own, seen.faults
+        out = None if faults else self.joint.render(own)
+        if out is None:
+            out = {}
+            for name, rendering in self.late:
+                if name in own and name not in faults:
+                    try:
+                        out[name] = rendering(own[name], {})
+                    except ValueError as error:
+                        faults[name] = str(error)
+        for name, early in self.early:
+            if early in own:
+                out[name] = own[early]
+        seen.out = out
 
 
 class _Joint:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct, field
@@ -228,31 +227,27 @@ class FirstLook:
 
     def __init__(self, entries: Sequence[MapEntry]) -> None:
         self.possible = not any(entry.is_list or entry.map.ref is not None for entry in entries)
-        forward = [entry.name for entry in entries if entry.flows[Side.RIGHT]]
-        backward = [entry.name for entry in entries if not entry.flows[Side.RIGHT]]
-        self._forward = itemgetter(*forward) if forward else _nothing
-        self._backward = itemgetter(*backward) if backward else _nothing
-        self.needs = [Side.LEFT] * bool(forward) + [Side.RIGHT] * bool(backward)
+        self._forward = frozenset(entry.name for entry in entries if entry.flows[Side.RIGHT])
+        self._backward = frozenset(entry.name for entry in entries) - self._forward
+        self.needs = [Side.LEFT] * bool(self._forward) + [Side.RIGHT] * bool(self._backward)
 
     def agrees(self, left: Seen, right: Seen) -> bool:
         """True only when :func:`decide_field` would find every map agreed on."""
         seen = self.look(Side.LEFT, left)
         return seen is not None and seen == self.look(Side.RIGHT, right)
 
-    def look(self, side: Side, seen: Seen) -> tuple[Any, Any] | None:
-        """What is the same of both records when they agree; None for a record that must be looked at map by
-        map."""
+    def look(self, side: Side, seen: Seen) -> Mapping[str, Any] | None:
+        """What is the same of both records when they agree, by map; None for a record that must be looked at
+        map by map."""
         if not self.possible or seen.faults:
             return None
         there, here = (seen.out, seen.own) if side is Side.LEFT else (seen.own, seen.out)
+        if not self._backward and there.keys() == self._forward:
+            return there
         try:
-            return self._forward(there), self._backward(here)
+            return {n: there[n] for n in self._forward} | {n: here[n] for n in self._backward}
         except KeyError:  # a value that the end does not show
             return None
-
-
-def _nothing(values: Mapping[str, Any]) -> tuple[()]:
-    return ()
 
 
 def _unless_emptied(entry: MapEntry, edits: tuple[Edit, Edit], verdict: Verdict) -> Verdict:

@@ -194,7 +194,8 @@ def twin_of(
     seen = look.look(side, projection)
     if seen is None:
         return None
-    return hashlib.blake2b(exactjson.encode_sorted(seen), digest_size=16).digest()
+    encoded = projection.text.encode() if seen is projection.own else exactjson.encode_sorted(seen)
+    return hashlib.blake2b(encoded, digest_size=16).digest()
 
 
 def _row(side: Side, record: Record, projection: Projection, read_at: datetime, twin: bytes | None) -> Staged:

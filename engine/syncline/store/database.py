@@ -168,6 +168,13 @@ def _parse(url: str) -> URL:
     )
 
 
+# Each of these stays what it is. The driver knows how to bind them, yet looks first for somebody who would
+# adapt them, and finding nobody costs it more than all the rest of a row.
+sqlite3.register_adapter(type(None), {}.get)
+sqlite3.register_adapter(bool, int)
+sqlite3.register_adapter(bytes, bytes)
+
+
 def _open_sqlite(url: URL) -> Database:
     if not url.database or url.database == ":memory:" or url.query:
         raise StoreError(

@@ -177,7 +177,6 @@ staged = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
     sa.Column("due", Instant),
     sa.Index("ix_staged_scope_status_seq", "scope", "status", "seq"),
-    sqlite_with_rowid=False,
 )
 
 link = sa.Table(

@@ -265,6 +265,5 @@ def upgrade() -> None:
         sa.Column("due", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["scope"], ["scope.id"], name=op.f("fk_staged_scope")),
         sa.PrimaryKeyConstraint("scope", "side", "record", name=op.f("pk_staged")),
-        sqlite_with_rowid=False,
     )
     op.create_index("ix_staged_scope_status_seq", "staged", ["scope", "status", "seq"], unique=False)
