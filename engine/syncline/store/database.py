@@ -170,7 +170,8 @@ def _parse(url: str) -> URL:
 
 # Each of these stays what it is. The driver knows how to bind them, yet looks first for somebody who would
 # adapt them, and finding nobody costs it more than all the rest of a row.
-sqlite3.register_adapter(type(None), {}.get)
+_NOTHING: dict[None, None] = {}
+sqlite3.register_adapter(type(None), _NOTHING.get)
 sqlite3.register_adapter(bool, int)
 sqlite3.register_adapter(bytes, bytes)
 
