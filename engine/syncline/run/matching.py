@@ -20,8 +20,28 @@ from syncline.store.ids import next_ids
 from syncline.store.ledger import Audit, Question, Staged
 
 
+def link_twins(scope: Scope, db: Connection, after: int, *, rule: int) -> int | None:
+    """Link the pairs that one rule finds and that agree in everything, which on a first pass are nearly all,
+    without taking them up one by one. Returns where to go on, None at the end."""
+    ledger, asked, place = scope.ledger, scope.ledger.count_questions(db), str(scope.module.match[rule].place)
+    if not scope.look.possible or asked.get("ambiguous") or asked.get("taken"):
+        return None
+    found = ledger.twins(db, rule, after, BATCH)
+    twins = [pair for pair in found if (pair[1], pair[2]) not in scope.matches.different]
+    links, notes = [], []
+    for number, (_, left, right, key) in zip(next_ids(len(twins)), twins, strict=True):
+        links.append((number, left, right, exactjson.encode({"rule": rule, "key": key})))
+        detail = {"rule": place, "key": key, "left": left, "right": right}
+        notes.append(Audit(event="linked", link=number, detail=detail))
+    now = scope.now()
+    ledger.link_twins(db, links, scope.pass_id, now)
+    ledger.write_audit(db, scope.pass_id, now, notes)
+    scope.totals.linked += len(links)
+    return found[-1][0] if found else None
+
+
 def match_rule(
-    scope: Scope, db: Connection, rule: int, after: int, again: set[tuple[Side, str]]
+    scope: Scope, db: Connection, after: int, *, rule: int, again: set[tuple[Side, str]]
 ) -> int | None:
     """Link the pairs that one rule finds for some pending rows, and decide them; let what it leaves unclear
     rest for a person. Returns where to go on, None at the end."""
@@ -30,10 +50,7 @@ def match_rule(
     if not groups:
         return last
     agree = [scope.maps.by_name[name] for name in match.agree]
-    asked, place = ledger.count_questions(db), str(match.place)
-    was_unclear = asked.get("ambiguous", 0) + asked.get("taken", 0) > 0
-    if not was_unclear:
-        groups = _link_twins(scope, db, rule, groups)
+    place = str(match.place)
     ids = [[record for group in groups for record in (group[1], group[2])[side]] for side in Side]
     staged = [ledger.staged(db, side, ids[side]) for side in Side]
     people = [candidates(scope, db, side, ids[side], staged[side], agree) for side in Side]
@@ -56,7 +73,7 @@ def match_rule(
     return last
 
 
-def match_likely(scope: Scope, db: Connection, after: int, again: set[tuple[Side, str]]) -> int | None:
+def match_likely(scope: Scope, db: Connection, after: int, *, again: set[tuple[Side, str]]) -> int | None:
     """The same for the likely rule, which scores the pairs that share one of its keys."""
     assert scope.module.likely is not None
     rows = scope.ledger.unlinked(db, after, BATCH)
@@ -136,36 +153,6 @@ def _let_meet(
         batch.decide(pairs, [], fresh=True)
         batch.save()
         again |= batch.again
-
-
-def _link_twins(
-    scope: Scope, db: Connection, rule: int, groups: Sequence[tuple[str, list[str], list[str]]]
-) -> list[tuple[str, list[str], list[str]]]:
-    """Link the pairs that agree in everything, which on a first pass are nearly all, without taking them up
-    one by one. Returns the other groups."""
-    ledger, match = scope.ledger, scope.module.match[rule]
-    singles = [(left[0], right[0]) for _, left, right in groups if len(left) == len(right) == 1]
-    free = [ledger.free(db, side, [pair[side] for pair in singles]) for side in Side]
-    linked = [ledger.link_marks(db, side, [pair[side] for pair in singles]) for side in Side]
-    twins, others, notes, place = [], [], [], str(match.place)
-    numbers = iter(next_ids(len(singles)))
-    for group in groups:
-        key, (left, *more), (right, *still) = group
-        twin = free[0].get(left)
-        agree = twin is not None and twin == free[1].get(right)
-        known = left in linked[0] or right in linked[1] or (left, right) in scope.matches.different
-        if more or still or not agree or known:
-            others.append(group)
-            continue
-        number = next(numbers)
-        twins.append((number, left, right, exactjson.encode({"rule": rule, "key": key})))
-        detail = {"rule": place, "key": key, "left": left, "right": right}
-        notes.append(Audit(event="linked", link=number, detail=detail))
-    now = scope.now()
-    ledger.link_twins(db, twins, scope.pass_id, now)
-    ledger.write_audit(db, scope.pass_id, now, notes)
-    scope.totals.linked += len(twins)
-    return others
 
 
 def _refers_to_itself(scope: Scope) -> bool:

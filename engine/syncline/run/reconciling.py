@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 
 from sqlalchemy.engine import Connection
 
 from syncline.mapping.module import Side
 from syncline.run.batch import BATCH, Batch
 from syncline.run.deciding import apply_kept, apply_matches
-from syncline.run.matching import match_likely, match_rule
+from syncline.run.matching import link_twins, match_likely, match_rule
 from syncline.run.merging import follow_merges
 from syncline.run.scope import Scope
 
@@ -33,17 +34,19 @@ def reconcile(scope: Scope, transaction: Transaction) -> set[tuple[Side, str]]:
         if not scope.ledger.has_pending(db):
             return again
     again |= follow_merges(scope, transaction)
-    for rule in range(len(scope.module.match)):
+
+    def go_through(step: Callable[[Connection, int], int | None]) -> None:
         after: int | None = 0
         while after is not None:
             with transaction() as db:
                 scope.fence(db)
-                after = match_rule(scope, db, rule, after, again)
-    after = 0 if scope.module.likely is not None else None
-    while after is not None:
-        with transaction() as db:
-            scope.fence(db)
-            after = match_likely(scope, db, after, again)
+                after = step(db, after)
+
+    for rule in range(len(scope.module.match)):
+        go_through(partial(link_twins, scope, rule=rule))
+        go_through(partial(match_rule, scope, rule=rule, again=again))
+    if scope.module.likely is not None:
+        go_through(partial(match_likely, scope, again=again))
     while True:
         with transaction() as db:
             scope.fence(db)

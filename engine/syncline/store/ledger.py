@@ -195,6 +195,39 @@ def _links_due(dialect: str) -> sa.Select[Any]:
     )
 
 
+def _twins(dialect: str) -> sa.Select[Any]:
+    left, right, link = t.staged.alias("l"), t.staged.alias("r"), t.link.c
+    mine, theirs, any_ = (t.match_key.alias(name) for name in ("kl", "kr", "k"))
+
+    def has_key(keys: Any, side: str, record: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        return sa.and_(keys.c.scope == left.c.scope, keys.c.side == sql(side), keys.c.record == record)
+
+    shared = sa.exists().where(
+        *(any_.c[name] == mine.c[name] for name in ("scope", "rule", "key")),
+        any_.c.record != sa.case((any_.c.side == sql("0"), left.c.record), else_=right.c.record),
+    )
+    linked = [
+        sa.exists().where(link.scope == left.c.scope, own == record)
+        for own, record in ((link.left_id, left.c.record), (link.right_id, right.c.record))
+    ]
+    taken = [sql("'ambiguous'"), sql("'ignored'")]
+    return (
+        sa.select(left.c.seq, left.c.record, right.c.record, mine.c.key)
+        .select_from(left)
+        .join(mine, sa.and_(has_key(mine, "0", left.c.record), mine.c.rule == param("rule")))
+        .join(
+            theirs,
+            sa.and_(*(theirs.c[n] == mine.c[n] for n in ("scope", "rule", "key")), theirs.c.side == sql("1")),
+        )
+        .join(right, has_key(right, "1", theirs.c.record))
+        .where(left.c.scope == param("scope"), left.c.status == sql("'pending'"), left.c.seq > param("after"))
+        .where(left.c.side == sql("0"), left.c.in_scope, right.c.in_scope, right.c.status.not_in(taken))
+        .where(left.c.twin == right.c.twin, ~shared, ~linked[0], ~linked[1])
+        .order_by(left.c.seq)
+        .suffix_with(LIMIT)
+    )
+
+
 def _link_twins(dialect: str) -> sa.Insert:
     left, right = t.staged.alias("l"), t.staged.alias("r")
     columns: dict[str, sa.ColumnElement[Any]] = {"id": _typed(t.link.c.id)}
@@ -290,9 +323,6 @@ _STAGED_PRINTS = find(t.staged, ["record", "print"], "scope side record", among_
 _SAVE_STAGED = replace(t.staged, [column.name for column in t.staged.c])
 _PENDING = Statement("scope limit", _pending)
 _UNSTAGE = _delete(t.staged, "scope side record", among_="record")
-_FREE = find(
-    t.staged, ["record", "state", "in_scope", "status", "twin"], "scope side record", among_="record"
-)
 _REST = Statement(
     "status reason attempts due k_scope k_side k_record",
     lambda _: (
@@ -327,6 +357,7 @@ _UPDATE_LINKS = Statement(
         .values({name: param(name) for name in _LINK_VALUES})
     ),
 )
+_TWINS = Statement("rule scope after limit", _twins)
 _LINK_TWINS = Statement("id how pass made_at left_scope left_record right_scope right_record", _link_twins)
 _WAKE = Statement("k_scope now", _wake)
 _RESTING = _counts(t.staged, ["status"], "scope")
@@ -373,15 +404,6 @@ class Ledger:
             return {}
         rows = _STAGED.all(db, self.scope, side, given_list(db, records))
         return {row.record: row for row in map(_staged, rows)}
-
-    def free(self, db: Connection, side: int, records: Sequence[str]) -> dict[str, bytes | None]:
-        """Of these records those that may be given a link, with their twin marks."""
-        rows = _FREE.all(db, self.scope, side, given_list(db, records)) if records else ()
-        return {
-            record: None if twin is None else bytes(twin)
-            for record, state, in_scope, status, twin in rows
-            if state in ("live", "voided") and in_scope and status not in ("ambiguous", "ignored")
-        }
 
     def save_staged(self, db: Connection, rows: Sequence[Staged]) -> None:
         """Put rows into staging; a row that is already there is replaced."""
@@ -616,6 +638,12 @@ class Ledger:
 
     def insert_links(self, db: Connection, links: Sequence[Link]) -> None:
         _INSERT_LINKS.many(db, [(link.id, *self._link_row(db, link)) for link in links])
+
+    def twins(self, db: Connection, rule: int, after: int, limit: int) -> list[tuple[int, str, str, str]]:
+        """Pairs that nobody else shares the key of a rule with, both free to be linked, that agree in every
+        map: ``seq`` of the left row, left record, right record and key. ``after``: the ``seq`` that the left
+        rows, which are pending, come after."""
+        return [tuple(row) for row in _TWINS.all(db, rule, self.scope, after, limit)]
 
     def link_twins(
         self, db: Connection, pairs: Sequence[tuple[int, str, str, str]], pass_id: int, now: datetime
