@@ -82,7 +82,14 @@ def _text(field: Field) -> Canonical:
     return convert
 
 
+def _small(value: Any) -> bool:
+    """Whether it is a whole number in its one form already, as most are."""
+    return type(value) is int and value.bit_length() < 64
+
+
 def _integer(value: Any) -> int | None:
+    if _small(value):
+        return int(value)
     exact = number(value)
     if exact is None:
         return None
@@ -95,6 +102,8 @@ def _decimal(places: int | None) -> Canonical:
     step = None if places is None else Decimal(1).scaleb(-places)
 
     def convert(value: Any) -> int | Decimal | None:
+        if _small(value):
+            return int(value)
         exact = number(value)
         if exact is None:
             return None

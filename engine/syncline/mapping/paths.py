@@ -75,7 +75,15 @@ class Path(Struct, frozen=True):
                     ) from None
             return value
 
-        return walk
+        if len(steps) > 2 or any(step.item_key is not None for step in self.steps):
+            return walk
+        outer, inner = (step.name for step in self.steps)
+
+        def within(values: Mapping[str, Any]) -> Any:
+            group = values.get(outer)
+            return group.get(inner, MISSING) if type(group) is dict else walk(values)
+
+        return within
 
     def put(self, target: dict[str, Any], value: Any) -> None:
         """Set the value here in a nested dict, making the dicts and named items on the way."""
