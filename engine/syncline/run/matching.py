@@ -23,8 +23,11 @@ from syncline.store.ledger import Audit, Question, Staged
 def link_twins(scope: Scope, db: Connection, after: int, *, rule: int) -> int | None:
     """Link the pairs that one rule finds and that agree in everything, which on a first pass are nearly all,
     without taking them up one by one. Returns where to go on, None at the end."""
-    ledger, asked, place = scope.ledger, scope.ledger.count_questions(db), str(scope.module.match[rule].place)
-    if not scope.look.possible or asked.get("ambiguous") or asked.get("taken"):
+    if not scope.look.possible:
+        return None
+    ledger, place = scope.ledger, str(scope.module.match[rule].place)
+    asked = ledger.count_questions(db)
+    if asked.get("ambiguous") or asked.get("taken"):
         return None
     found = ledger.twins(db, rule, after, BATCH)
     twins = [pair for pair in found if (pair[1], pair[2]) not in scope.matches.different]

@@ -199,8 +199,8 @@ def _twins(dialect: str) -> sa.Select[Any]:
     left, right, link = t.staged.alias("l"), t.staged.alias("r"), t.link.c
     mine, theirs, any_ = (t.match_key.alias(name) for name in ("kl", "kr", "k"))
 
-    def has_key(keys: Any, side: str, record: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-        return sa.and_(keys.c.scope == left.c.scope, keys.c.side == sql(side), keys.c.record == record)
+    def of(rows: Any, side: str, record: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+        return sa.and_(rows.c.scope == left.c.scope, rows.c.side == sql(side), rows.c.record == record)
 
     shared = sa.exists().where(
         *(any_.c[name] == mine.c[name] for name in ("scope", "rule", "key")),
@@ -214,12 +214,12 @@ def _twins(dialect: str) -> sa.Select[Any]:
     return (
         sa.select(left.c.seq, left.c.record, right.c.record, mine.c.key)
         .select_from(left)
-        .join(mine, sa.and_(has_key(mine, "0", left.c.record), mine.c.rule == param("rule")))
+        .join(mine, sa.and_(of(mine, "0", left.c.record), mine.c.rule == param("rule")))
         .join(
             theirs,
             sa.and_(*(theirs.c[n] == mine.c[n] for n in ("scope", "rule", "key")), theirs.c.side == sql("1")),
         )
-        .join(right, has_key(right, "1", theirs.c.record))
+        .join(right, of(right, "1", theirs.c.record))
         .where(left.c.scope == param("scope"), left.c.status == sql("'pending'"), left.c.seq > param("after"))
         .where(left.c.side == sql("0"), left.c.in_scope, right.c.in_scope, right.c.status.not_in(taken))
         .where(left.c.twin == right.c.twin, ~shared, ~linked[0], ~linked[1])
