@@ -47,7 +47,7 @@ def plain_number(value: Decimal) -> int | Decimal:
     """``5.00`` and ``5`` are one number: an ``int`` when whole, else without trailing zeros."""
     if value == value.to_integral_value():
         return int(value)
-    return Decimal(format(value.normalize(EXACT), "f"))
+    return value.normalize(EXACT)
 
 
 def holds(stored: Any, wanted: Any) -> bool:

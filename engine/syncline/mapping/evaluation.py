@@ -71,19 +71,19 @@ _NODES = (
 )
 
 
-class _Meter(threading.local):
+class _Meter:
     """What the running evaluation has used up."""
 
-    steps = 0
-    written = 0
-    deadline = 0.0
-    worked_from: float | None = None
+    __slots__ = ("deadline", "steps", "worked_from", "written")
+
+    def __init__(self) -> None:
+        self.reset()
 
     def reset(self) -> None:
         self.steps = 0
         self.written = 0
         self.deadline = monotonic() + DEADLINE_S
-        self.worked_from = None
+        self.worked_from: float | None = None
 
     def tick(self, steps: int = 1) -> None:
         self.steps += steps
@@ -111,7 +111,19 @@ class _Meter(threading.local):
         return shown
 
 
-_meter = _Meter()
+class _Running(threading.local):
+    """The evaluation that a thread is at; asked for once where several things are counted, since to find what
+    belongs to a thread costs more than to count."""
+
+    def __init__(self) -> None:
+        self.meter = _Meter()
+
+
+_running = _Running()
+
+
+def _write(value: Any) -> Any:
+    return _running.meter.write(value)
 
 
 def _shown(value: Any) -> str:
@@ -128,7 +140,7 @@ def _walk(value: Any) -> Iterator[Any]:
     if value is None:
         return
     for count, item in enumerate(value):
-        _meter.tick()
+        _running.meter.tick()
         if count >= MAX_ITEMS:
             raise ExpressionError(f"the list has more than {MAX_ITEMS} items")
         yield item
@@ -167,7 +179,7 @@ def _weighed(value: Any) -> Any:
             pending.extend(here.values())
         elif isinstance(here, (list, tuple)):
             pending.extend(here)
-    _meter.tick(weight // 100)
+    _running.meter.tick(weight // 100)
     return value
 
 
@@ -196,7 +208,7 @@ def _cased(value: Any, same: Callable[[str], str]) -> bool:
 
 def _metered(filter_: Filter) -> Filter:
     def call(value: Any, *args: Any, **options: Any) -> Any:
-        _meter.tick()
+        _running.meter.tick()
         if isinstance(value, Undefined):
             str(value)
         return filter_(value, *args, **options)
@@ -222,7 +234,7 @@ class _Environment(ImmutableSandboxedEnvironment):
     concat = staticmethod(_joined)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        _meter.tick()
+        _running.meter.tick()
         return _operate(operator, left, right)
 
     def call_unop(self, context: Context, operator: str, arg: Any) -> Any:
@@ -255,7 +267,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         return self.undefined(hint=f"{_named(argument)} cannot be asked for here")
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805
-        _meter.tick()
+        _running.meter.tick()
         bound = getattr(__obj, "__self__", None)
         if isinstance(__obj, Macro):
             return str(__obj(*args, **kwargs))
@@ -623,7 +635,7 @@ class Evaluator:
 
 def _make_environment(filters: Mapping[str, Filter]) -> _Environment:
     environment = _Environment(
-        undefined=StrictUndefined, autoescape=False, finalize=_meter.write, keep_trailing_newline=False,
+        undefined=StrictUndefined, autoescape=False, finalize=_write, keep_trailing_newline=False,
         trim_blocks=True, lstrip_blocks=True, optimized=False, cache_size=0,
     )  # fmt: skip
     environment.globals.clear()
@@ -652,7 +664,7 @@ def _guarded(evaluate: Callable[P, T]) -> Callable[P, T]:
     """The evaluation with fresh bounds, every failure turned into one kind of error."""
 
     def run(*given: P.args, **named: P.kwargs) -> T:
-        _meter.reset()
+        _running.meter.reset()
         try:
             return evaluate(*given, **named)
         except ExpressionError:
@@ -685,7 +697,7 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return None
     if depth > 8:
         raise ExpressionError("the value is nested too deeply")
-    _meter.tick()
+    _running.meter.tick()
     if isinstance(value, Mapping):
         return {_key(key): _plain(item, depth + 1) for key, item in value.items()}
     if isinstance(value, Iterable):
@@ -699,7 +711,7 @@ def _whole_text(value: str, depth: int) -> str:
         plain.encode()
     except UnicodeEncodeError:
         raise ExpressionError("the text holds half a character (a surrogate)") from None
-    return str(_meter.write(plain)) if depth else plain
+    return str(_running.meter.write(plain)) if depth else plain
 
 
 def _key(value: Any) -> str:

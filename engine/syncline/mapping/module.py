@@ -55,13 +55,19 @@ _ORDINARY: tuple[Any, ...] = (State.LIVE, True, {}, None, None)
 _OTHER = (Side.RIGHT, Side.LEFT)
 
 
+def digest(encoded: bytes) -> bytes:
+    """What a record's values, as JSON, are compared by."""
+    return hashlib.blake2b(encoded, digest_size=16).digest()
+
+
 class Projection(msgspec.Struct):
     """A record as the field maps see it.
 
     ``own``: the values at its own end, by map; unknown ones are left out. ``out``: the same as the other
     end would store them; a reference is still this end's identity. ``faults``: maps whose value could not
     be made, with the reason. ``keys``: one per match rule, empty text where the record has none; ``blocks``:
-    those of each block of the likely rule. ``text``: ``own`` as JSON.
+    those of each block of the likely rule. ``text``: ``own`` as JSON; ``digest``: of ``text`` alone, while
+    ``print`` is of all that a later change is told by.
     """
 
     own: dict[str, Any]
@@ -73,6 +79,7 @@ class Projection(msgspec.Struct):
     recheck: str | None = None
     print: bytes = b""
     text: str = ""
+    digest: bytes = b""
 
 
 class Seen(Protocol):
@@ -251,6 +258,8 @@ class _SideMap:
         ]
         self.where = expressions.compile(where.source) if where else None
         self.recheck = expressions.compile(recheck.source) if recheck else None
+        #: Whether there is an expression that reads the whole record.
+        self.asks = bool(self.rendered or self.taken or where or recheck or creates)
         keys = [(rule.left, rule.right)[side] for rule in module.match]
         blocks = [pair[side] for pair in module.likely.block] if module.likely is not None else []
         self.rules = [(parse_path(key.path), _filters(key, expressions)) for key in (*keys, *blocks)]
@@ -302,9 +311,7 @@ class _SideMap:
                 result.faults[name] = str(error)
         for entry in self.lists:
             _project_list(entry, self.side, values, absent, result)
-        names = None
-        asked = self.where is not None or self.recheck is not None or self.creates is not None
-        if self.rendered or self.taken or asked:
+        if self.asks:
             whole = View(values, self.known)
             names = {"record": whole, "record_id": record.id, "today": today, "value": None}
             self._project_expressions(record, names, result)
@@ -318,11 +325,11 @@ class _SideMap:
             result.faults["(match)"] = error.message
         encoded = exactjson.encode_sorted(own)
         result.text = encoded.decode()
+        result.digest = result.print = digest(encoded)
         lock = [record.lock.reason, sorted(record.lock.editable)] if record.lock else None
         marks = (record.state, result.in_scope, result.faults, lock, record.merged_into)
         if marks != _ORDINARY:
-            encoded += exactjson.encode_sorted(marks)
-        result.print = hashlib.blake2b(encoded, digest_size=16).digest()
+            result.print = digest(encoded + exactjson.encode_sorted(marks))
         return result
 
     def _project_expressions(self, record: Record, names: dict[str, Any], result: Projection) -> None:

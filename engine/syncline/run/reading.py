@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from syncline import exactjson
 from syncline.connect.contract import Record, State
-from syncline.mapping.module import Projection, Side
+from syncline.mapping.module import Projection, Side, digest
 from syncline.reconcile.limits import check_listing
 from syncline.run.scope import SafetyStop, Scope
 from syncline.store.ledger import Staged
@@ -194,8 +193,7 @@ def twin_of(
     seen = look.look(side, projection)
     if seen is None:
         return None
-    encoded = projection.text.encode() if seen is projection.own else exactjson.encode_sorted(seen)
-    return hashlib.blake2b(encoded, digest_size=16).digest()
+    return projection.digest if seen is projection.own else digest(exactjson.encode_sorted(seen))
 
 
 def _row(side: Side, record: Record, projection: Projection, read_at: datetime, twin: bytes | None) -> Staged:
@@ -203,7 +201,7 @@ def _row(side: Side, record: Record, projection: Projection, read_at: datetime, 
         side=side,
         record=record.id,
         version=record.version,
-        state=record.state.value,
+        state=str(record.state),
         in_scope=projection.in_scope,
         ref_key=record.key,
         modified=record.modified,
