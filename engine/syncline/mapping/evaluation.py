@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, DecimalException
+from operator import add, floordiv, mod, mul, sub
 from time import monotonic, thread_time
 from typing import Any, ParamSpec, TypeVar
 
@@ -61,7 +62,6 @@ _TESTS = frozenset(
     "defined undefined none string number integer boolean mapping sequence in eq ne lt le gt ge true false"
     " odd even divisibleby lower upper sameas == != < <= > >= equalto".split()
 )
-_OPERATORS = frozenset(("+", "-", "*", "/", "//", "%", "**"))
 _NODES = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Const, nodes.Name, nodes.Getattr),
     *(nodes.Getitem, nodes.Slice, nodes.Filter, nodes.Test, nodes.Call, nodes.Concat, nodes.Compare),
@@ -147,7 +147,7 @@ def _walk(value: Any) -> Iterator[Any]:
 
 
 def _concat(parts: Sequence[Any]) -> str:
-    return sized("".join(_shown(part) for part in parts))
+    return sized("".join([part if type(part) is str else _shown(part) for part in parts]))
 
 
 def _joined(parts: Iterable[str]) -> str:
@@ -228,8 +228,61 @@ def _map(value: Any, attribute: str) -> Iterator[Any]:
         yield item.get(attribute) if isinstance(item, Mapping) else None
 
 
+_NUMBERS = frozenset((int, Decimal))
+
+
+def _exact(value: Any) -> Any:
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def _operate(operator: str, left: Any, right: Any) -> Any:
+    if type(left) not in _NUMBERS or type(right) not in _NUMBERS:  # the usual operands need no more asking
+        left, right = _exact(left), _exact(right)
+        for side in (left, right):
+            if isinstance(side, Undefined):
+                str(side)
+        if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            return sized(left + right)
+        if operator == "+" and isinstance(left, list) and isinstance(right, list):
+            return _weighed(left + right)
+        if type(left) not in _NUMBERS or type(right) not in _NUMBERS:
+            also = " or two texts" if operator == "+" else ""
+            raise ExpressionError(f"'{operator}' takes two numbers{also}")
+    if operator in ("*", "**"):
+        _bounded(left)
+    return _bounded(_ARITHMETIC[operator](left, right))
+
+
+def _power(left: int | Decimal, right: int | Decimal) -> int | Decimal:
+    if not isinstance(right, int) or abs(right) > 64:
+        raise ExpressionError("'**' takes a whole power of at most 64")
+    result: int | Decimal = left**right if isinstance(left, int) and right >= 0 else Decimal(left) ** right
+    return result
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": add,
+    "-": sub,
+    "*": mul,
+    "/": lambda left, right: Decimal(left) / Decimal(right),
+    "//": floordiv,
+    "%": mod,
+    "**": _power,
+}
+
+
+def _bounded(result: Any) -> Any:
+    if isinstance(result, Decimal):
+        fits = result.is_finite() and -MAX_DIGITS <= result.adjusted() <= MAX_DIGITS
+    else:
+        fits = not isinstance(result, int) or result.bit_length() // 3 <= MAX_DIGITS
+    if not fits:
+        raise ExpressionError(f"the number has more than {MAX_DIGITS} digits")
+    return result
+
+
 class _Environment(ImmutableSandboxedEnvironment):
-    intercepted_binops = _OPERATORS
+    intercepted_binops = frozenset(_ARITHMETIC)
     intercepted_unops = frozenset(("-", "+"))
     concat = staticmethod(_joined)
 
@@ -299,60 +352,6 @@ def _named(argument: Any) -> str:
     if isinstance(argument, str):
         return repr(argument[:80])
     return str(argument) if isinstance(argument, (int, Decimal)) else f"({type(argument).__name__})"
-
-
-_NUMBERS = frozenset((int, Decimal))
-
-
-def _exact(value: Any) -> Any:
-    return Decimal(repr(value)) if isinstance(value, float) else value
-
-
-def _operate(operator: str, left: Any, right: Any) -> Any:
-    if type(left) not in _NUMBERS or type(right) not in _NUMBERS:  # the usual operands need no more asking
-        left, right = _exact(left), _exact(right)
-        for side in (left, right):
-            if isinstance(side, Undefined):
-                str(side)
-    if operator == "+" and isinstance(left, str) and isinstance(right, str):
-        return sized(left + right)
-    if operator == "+" and isinstance(left, list) and isinstance(right, list):
-        return _weighed(left + right)
-    if type(left) not in _NUMBERS or type(right) not in _NUMBERS:
-        raise ExpressionError(f"'{operator}' takes two numbers{' or two texts' if operator == '+' else ''}")
-    if operator in ("*", "**"):
-        _bounded(left)
-    if operator == "**" and (not isinstance(right, int) or abs(right) > 64):
-        raise ExpressionError("'**' takes a whole power of at most 64")
-    return _bounded(_arithmetic(operator, left, right))
-
-
-def _arithmetic(operator: str, left: Any, right: Any) -> Any:
-    match operator:
-        case "+":
-            return left + right
-        case "-":
-            return left - right
-        case "*":
-            return left * right
-        case "/":
-            return Decimal(left) / Decimal(right)
-        case "//":
-            return left // right
-        case "%":
-            return left % right
-        case _:
-            return left**right if isinstance(left, int) and right >= 0 else Decimal(left) ** right
-
-
-def _bounded(result: Any) -> Any:
-    if isinstance(result, Decimal):
-        fits = result.is_finite() and -MAX_DIGITS <= result.adjusted() <= MAX_DIGITS
-    else:
-        fits = not isinstance(result, int) or result.bit_length() // 3 <= MAX_DIGITS
-    if not fits:
-        raise ExpressionError(f"the number has more than {MAX_DIGITS} digits")
-    return result
 
 
 class _Harden(NodeTransformer):

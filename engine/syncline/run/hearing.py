@@ -128,7 +128,7 @@ class Heard(Session):
                 shown = repr(getattr(record, "id", record))[:60]
                 raise self._error(f"{module} has a record whose id is none: {shown}")
             fit = (
-                isinstance(record.values, Mapping)
+                isinstance(record.values, (dict, Mapping))  # the usual one first: that saves asking the ABC
                 and isinstance(record.state, State)
                 and _is_mark(record.version)
                 and (record.key is None or _is_mark(record.key))

@@ -16,6 +16,8 @@ from syncline.run.scope import SafetyStop, Scope
 from syncline.store.ledger import Staged
 from syncline.store.sweep import note_seen
 
+_THERE = (State.LIVE, State.VOIDED)
+
 
 def read_end(scope: Scope, side: Side) -> None:
     """Read one end from its cursor to the present, each page staged with its cursor in one transaction."""
@@ -163,7 +165,7 @@ def stage_projected(
                 keys[record.id] = ()
             continue
         rows.append(_row(side, record, projection, read_at, twin_of(scope, side, record, projection, mark)))
-        known = record.state in (State.LIVE, State.VOIDED)
+        known = record.state in _THERE
         keys[record.id] = [*projection.keys, *projection.blocks] if known else ()
     scope.ledger.save_staged(db, rows)
     scope.ledger.unstage(db, gone)

@@ -320,7 +320,12 @@ def _typed(column: sa.Column[Any]) -> sa.BindParameter[Any]:
 
 _STAGED = find(t.staged, _STAGED_COLUMNS, "scope side record", among_="record")
 _STAGED_PRINTS = find(t.staged, ["record", "print"], "scope side record", among_="record")
-_SAVE_STAGED = replace(t.staged, [column.name for column in t.staged.c])
+#: What few rows have: the others are not told of it, since to bind nothing costs as much as to bind a value.
+_BESIDES = ("more", "lock", "merged_into", "reason", "attempts")
+_SAVE_STAGED = replace(t.staged, [column.name for column in t.staged.c if column.name != "due"])
+_SAVE_PLAIN = replace(
+    t.staged, [column.name for column in t.staged.c if column.name not in ("due", *_BESIDES)]
+)
 _PENDING = Statement("scope limit", _pending)
 _UNSTAGE = _delete(t.staged, "scope side record", among_="record")
 _REST = Statement(
@@ -413,34 +418,30 @@ class Ledger:
                 if moment not in instants:
                     instants[moment] = stored_instant(db, moment)
         numbers = iter(next_ids(len(rows)))
-        _SAVE_STAGED.many(
-            db,
-            [
-                (
-                    self.scope,
-                    int(row.side),
-                    row.record,
-                    row.seq or next(numbers),
-                    row.version,
-                    row.state,
-                    row.in_scope,
-                    row.ref_key,
-                    instants[row.modified],
-                    instants[row.read_at],
-                    row.print,
-                    row.text or exactjson.encode(row.own),
-                    _more(row),
-                    row.twin,
-                    None if row.lock is None else exactjson.encode(row.lock),
-                    row.merged_into,
-                    row.status,
-                    row.reason,
-                    row.attempts,
-                    None,
-                )
-                for row in rows
-            ],
-        )
+        plain, others = [], []
+        for row in rows:
+            read = (
+                self.scope,
+                int(row.side),
+                row.record,
+                row.seq or next(numbers),
+                row.version,
+                row.state,
+                row.in_scope,
+                row.ref_key,
+                instants[row.modified],
+                instants[row.read_at],
+                row.print,
+                row.text or exactjson.encode(row.own),
+            )
+            more, lock = _more(row), None if row.lock is None else exactjson.encode(row.lock)
+            if more or lock or row.merged_into or row.reason or row.attempts:
+                rest = (row.merged_into, row.status, row.reason, row.attempts)
+                others.append((*read, more, row.twin, lock, *rest))
+            else:
+                plain.append((*read, row.twin, row.status))
+        _SAVE_PLAIN.many(db, plain)
+        _SAVE_STAGED.many(db, others)
 
     def pending(self, db: Connection, limit: int) -> list[Staged]:
         return [_staged(row) for row in _PENDING.all(db, self.scope, limit)]

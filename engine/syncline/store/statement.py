@@ -120,12 +120,13 @@ def insert(table: sa.Table, columns: Sequence[str]) -> Statement:
 
 
 def replace(table: sa.Table, columns: Sequence[str]) -> Statement:
-    """Insert rows of these columns, or put them in the place of those with the same primary key."""
+    """Insert rows of these columns, the others at their defaults, or put them in the place of those with the
+    same primary key."""
     keys = [str(column.name) for column in table.primary_key]
 
     def build(dialect: str) -> sa.ClauseElement:
         statement = insert_into(table, dialect)
-        values = {name: statement.excluded[name] for name in columns if name not in keys}
+        values = {c.name: statement.excluded[c.name] for c in table.c if c.name not in keys}
         put: sa.Insert = statement.on_conflict_do_update(index_elements=keys, set_=values)
         return put
 
