@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from syncline.store import tables as t
 from syncline.store.database import Database
@@ -14,22 +14,42 @@ from syncline.store.ledger import Ledger, Staged
 AT = datetime(2026, 1, 31, 12, 30, tzinfo=UTC)
 
 
-def row(**told: Any) -> Staged:
-    plain: dict[str, Any] = {
-        **{"side": 0, "record": "a", "version": "1", "state": "live", "in_scope": True, "ref_key": None},
-        **{"modified": None, "read_at": AT, "print": b"p", "own": {"name": "Ann"}, "faults": {}},
-        **{"recheck": None, "lock": None, "merged_into": None},
-    }
-    return Staged(**{**plain, **told})
+PLAIN = Staged(
+    side=0,
+    record="a",
+    version="1",
+    state="live",
+    in_scope=True,
+    ref_key=None,
+    modified=None,
+    read_at=AT,
+    print=b"p",
+    own={"name": "Ann"},
+    faults={},
+    recheck=None,
+    lock=None,
+    merged_into=None,
+    seq=6,
+)
 
 
 def test_a_row_takes_the_whole_place_of_the_one_before(database: Database) -> None:
-    full = row(
-        **{"version": "2", "in_scope": False, "ref_key": "k", "modified": AT, "faults": {"tax": "no number"}},
-        **{"recheck": "2026-02-01", "lock": {"reason": "closed", "editable": []}, "merged_into": "b"},
-        **{"status": "failed", "reason": "refused", "attempts": 3, "lost": 2, "seq": 5},
+    full = replace(
+        PLAIN,
+        version="2",
+        in_scope=False,
+        ref_key="k",
+        modified=AT,
+        faults={"tax": "no number"},
+        recheck="2026-02-01",
+        lock={"reason": "closed", "editable": []},
+        merged_into="b",
+        status="failed",
+        reason="refused",
+        attempts=3,
+        lost=2,
+        seq=5,
     )
-    plain = row(seq=6)
     with database.write() as db:
         db.execute(
             sa.insert(t.scope).values(
@@ -37,7 +57,7 @@ def test_a_row_takes_the_whole_place_of_the_one_before(database: Database) -> No
             )
         )
         ledger = Ledger(1)
-        for kept in (full, plain, full):
+        for kept in (full, PLAIN, full):
             ledger.save_staged(db, [kept])
             ledger.rest(db, [(0, "a", kept.status, kept.reason, AT, kept.attempts)])
             ledger.save_staged(db, [kept])
