@@ -29,10 +29,10 @@ def link_twins(scope: Scope, db: Connection, after: int, *, rule: int) -> int | 
     asked = ledger.count_questions(db)
     if asked.get("ambiguous") or asked.get("taken"):
         return None
-    found = ledger.twins(db, rule, after, BATCH)
-    twins = [pair for pair in found if (pair[1], pair[2]) not in scope.matches.different]
+    found, last = ledger.twins(db, rule, after, BATCH)
+    twins = [pair for pair in found if pair[:2] not in scope.matches.different]
     links, notes = [], []
-    for number, (_, left, right, key) in zip(next_ids(len(twins)), twins, strict=True):
+    for number, (left, right, key) in zip(next_ids(len(twins)), twins, strict=True):
         links.append((number, left, right, exactjson.encode({"rule": rule, "key": key})))
         detail = {"rule": place, "key": key, "left": left, "right": right}
         notes.append(Audit(event="linked", link=number, detail=detail))
@@ -40,7 +40,7 @@ def link_twins(scope: Scope, db: Connection, after: int, *, rule: int) -> int | 
     ledger.link_twins(db, links, scope.pass_id, now)
     ledger.write_audit(db, scope.pass_id, now, notes)
     scope.totals.linked += len(links)
-    return found[-1][0] if found else None
+    return last
 
 
 def match_rule(

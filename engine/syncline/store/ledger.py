@@ -6,7 +6,7 @@ is decoded here, so that nobody else needs to know how it is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -195,36 +195,23 @@ def _links_due(dialect: str) -> sa.Select[Any]:
     )
 
 
-def _twins(dialect: str) -> sa.Select[Any]:
-    left, right, link = t.staged.alias("l"), t.staged.alias("r"), t.link.c
-    mine, theirs, any_ = (t.match_key.alias(name) for name in ("kl", "kr", "k"))
-
-    def of(rows: Any, side: str, record: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-        return sa.and_(rows.c.scope == left.c.scope, rows.c.side == sql(side), rows.c.record == record)
-
-    shared = sa.exists().where(
-        *(any_.c[name] == mine.c[name] for name in ("scope", "rule", "key")),
-        any_.c.record != sa.case((any_.c.side == sql("0"), left.c.record), else_=right.c.record),
-    )
-    linked = [
-        sa.exists().where(link.scope == left.c.scope, own == record)
-        for own, record in ((link.left_id, left.c.record), (link.right_id, right.c.record))
-    ]
-    taken = [sql("'ambiguous'"), sql("'ignored'")]
+def _twin_rows(dialect: str) -> sa.Select[Any]:
+    c = t.staged.c
     return (
-        sa.select(left.c.seq, left.c.record, right.c.record, mine.c.key)
-        .select_from(left)
-        .join(mine, sa.and_(of(mine, "0", left.c.record), mine.c.rule == param("rule")))
-        .join(
-            theirs,
-            sa.and_(*(theirs.c[n] == mine.c[n] for n in ("scope", "rule", "key")), theirs.c.side == sql("1")),
-        )
-        .join(right, of(right, "1", theirs.c.record))
-        .where(left.c.scope == param("scope"), left.c.status == sql("'pending'"), left.c.seq > param("after"))
-        .where(left.c.side == sql("0"), left.c.in_scope, right.c.in_scope, right.c.status.not_in(taken))
-        .where(left.c.twin == right.c.twin, ~shared, ~linked[0], ~linked[1])
-        .order_by(left.c.seq)
+        sa.select(c.record, c.twin, c.seq)
+        .where(c.scope == param("scope"), c.status == sql("'pending'"), c.seq > param("after"))
+        .where(c.side == sql("0"), c.in_scope, c.twin.is_not(None))
+        .order_by(c.seq)
         .suffix_with(LIMIT)
+    )
+
+
+def _twins_among(dialect: str) -> sa.Select[Any]:
+    c = t.staged.c
+    return (
+        sa.select(c.record, c.twin)
+        .where(c.scope == param("scope"), c.side == sql("1"), among(c.record, "record", dialect))
+        .where(c.in_scope, c.status.not_in([sql("'ambiguous'"), sql("'ignored'")]))
     )
 
 
@@ -362,7 +349,8 @@ _UPDATE_LINKS = Statement(
         .values({name: param(name) for name in _LINK_VALUES})
     ),
 )
-_TWINS = Statement("rule scope after limit", _twins)
+_TWIN_ROWS = Statement("scope after limit", _twin_rows)
+_TWINS_AMONG = Statement("scope record", _twins_among)
 _LINK_TWINS = Statement("id how pass made_at left_scope left_record right_scope right_record", _link_twins)
 _WAKE = Statement("k_scope now", _wake)
 _RESTING = _counts(t.staged, ["status"], "scope")
@@ -549,12 +537,18 @@ class Ledger:
             records = [record for end, record, _ in rows if end == side]
             if records:
                 keys.update(key for (key,) in _KEYS.all(db, self.scope, side, rule, given_list(db, records)))
+        groups = self._groups(db, rule, keys)
+        found = [(key, left, right) for key, (left, right) in groups.items() if left and right]
+        return sorted(found), rows[-1][2]
+
+    def _groups(
+        self, db: Connection, rule: int, keys: Collection[str]
+    ) -> dict[str, tuple[list[str], list[str]]]:
         groups: dict[str, tuple[list[str], list[str]]] = {}
         if keys:
             for key, side, record in _MEMBERS.all(db, self.scope, rule, given_list(db, sorted(keys))):
                 groups.setdefault(key, ([], []))[side].append(record)
-        found = [(key, left, right) for key, (left, right) in groups.items() if left and right]
-        return sorted(found), rows[-1][2]
+        return groups
 
     def unlinked(self, db: Connection, after: int, limit: int) -> list[tuple[int, str, int]]:
         """Pending rows without a link: side, record and ``seq``, which they come after."""
@@ -640,11 +634,29 @@ class Ledger:
     def insert_links(self, db: Connection, links: Sequence[Link]) -> None:
         _INSERT_LINKS.many(db, [(link.id, *self._link_row(db, link)) for link in links])
 
-    def twins(self, db: Connection, rule: int, after: int, limit: int) -> list[tuple[int, str, str, str]]:
+    def twins(
+        self, db: Connection, rule: int, after: int, limit: int
+    ) -> tuple[list[tuple[str, str, str]], int | None]:
         """Pairs that nobody else shares the key of a rule with, both free to be linked, that agree in every
-        map: ``seq`` of the left row, left record, right record and key. ``after``: the ``seq`` that the left
-        rows, which are pending, come after."""
-        return [tuple(row) for row in _TWINS.all(db, rule, self.scope, after, limit)]
+        map: left record, right record and key.
+
+        ``after``: the ``seq`` that the left rows, which are pending, come after, at most ``limit`` of them.
+        Returns the last row's ``seq`` too, None when there was none. Asked by lists, not by a join: until a
+        database has counted its rows anew it may choose to go through all of them for each.
+        """
+        rows = _TWIN_ROWS.all(db, self.scope, after, limit)
+        if not rows:
+            return [], None
+        lefts = {record: twin for record, twin, _ in rows}
+        asked = _KEYS.all(db, self.scope, 0, rule, given_list(db, list(lefts)))
+        groups = self._groups(db, rule, [key for (key,) in asked])
+        pairs = [(a[0], b[0], key) for key, (a, b) in groups.items() if len(a) == len(b) == 1]
+        rights = [right for _, right, _ in pairs]
+        twins: dict[str, bytes | None] = dict(_TWINS_AMONG.all(db, self.scope, given_list(db, rights)))
+        pairs = [pair for pair in pairs if twins.get(pair[1]) == lefts[pair[0]]]
+        linked = [self.link_marks(db, side, [pair[side] for pair in pairs]) for side in (0, 1)]
+        free = [pair for pair in pairs if pair[0] not in linked[0] and pair[1] not in linked[1]]
+        return free, rows[-1][2]
 
     def link_twins(
         self, db: Connection, pairs: Sequence[tuple[int, str, str, str]], pass_id: int, now: datetime
